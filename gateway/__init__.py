@@ -1,0 +1,1 @@
+"""CloudEvents ingestion gateway: webhooks of many dialects in, one envelope out, on Kafka."""

@@ -1,0 +1,81 @@
+"""``gateway tail``: read what was published, from Kafka or the local log."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Iterator
+from typing import Protocol
+
+import click
+
+from gateway import settings
+from gateway.publishing import kafka_topics, local_log
+from gateway.settings import Settings
+
+_IDLE_SECONDS = 0.5
+
+
+class _Read(Protocol):
+    @property
+    def topic(self) -> str: ...
+    @property
+    def offset(self) -> int: ...
+    @property
+    def key(self) -> bytes: ...
+    @property
+    def value(self) -> bytes: ...
+    @property
+    def headers(self) -> tuple[tuple[str, bytes], ...]: ...
+
+
+@click.command()
+@click.argument("topic_pattern", default=".*")
+@click.option("--from-start", is_flag=True, help="Begin with the oldest record, not with the next.")
+@click.option("--no-follow", is_flag=True, help="Stop when there is nothing more to read.")
+@click.option("--headers", is_flag=True, help="Print the record's headers too.")
+def tail(topic_pattern: str, from_start: bool, no_follow: bool, headers: bool) -> None:
+    """Print records of the topics that match TOPIC_PATTERN, a regular expression; one JSON object a line."""
+    chosen = settings.load()
+    try:
+        pattern = re.compile(topic_pattern)
+    except re.error as error:
+        raise click.BadParameter(f"not a regular expression: {error}", param_hint="TOPIC_PATTERN") from None
+    for record in _records(chosen, pattern, from_start):
+        if record is not None:
+            _print(record, headers)
+        elif no_follow:
+            return
+
+
+def _records(chosen: Settings, pattern: re.Pattern[str], from_start: bool) -> Iterator[_Read | None]:
+    if chosen.kafka_bootstrap_servers:
+        return kafka_topics.consume(chosen, pattern, from_start=from_start)
+    return _local(chosen, pattern, from_start)
+
+
+def _local(chosen: Settings, pattern: re.Pattern[str], from_start: bool) -> Iterator[_Read | None]:
+    position = 0 if from_start else local_log.end(chosen.data_dir)
+    while True:
+        entries = list(local_log.read(chosen.data_dir, after=position))
+        for entry in entries:
+            position = entry.position
+            if pattern.fullmatch(entry.topic):
+                yield entry
+        if not entries:
+            yield None
+            time.sleep(_IDLE_SECONDS)
+
+
+def _print(record: _Read, headers: bool) -> None:
+    line: dict[str, object] = {
+        "topic": record.topic,
+        "offset": record.offset,
+        "key": record.key.decode(),
+    }
+    if headers:
+        line["headers"] = {name: value.decode(errors="replace") for name, value in record.headers}
+    # The value is put in as it is, so that no digit of it changes.
+    head = json.dumps(line, ensure_ascii=False)[:-1]
+    click.echo(f'{head}, "value": {record.value.decode(errors="replace")}}}')

@@ -1,0 +1,61 @@
+"""The string formats that the schemas assert, checked by one set of functions for both validators.
+
+The libraries' own checks differ from each other and from the RFCs (plain ``jsonschema`` checks no date-time
+at all), so a document could be valid to the one and invalid to the other.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from gateway import timestamps
+
+# RFC 3986 appendix A, by character class: enough to refuse what is no URI, without its full grammar.
+_PCHAR = r"(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})"
+_AUTHORITY = r"(?:(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})*(?:\[[0-9A-Fa-f:.]+\])?(?::[0-9]*)?)"
+_TAIL = rf"(?:\?(?:{_PCHAR}|[/?])*)?(?:#(?:{_PCHAR}|[/?])*)?"
+_URI = re.compile(
+    rf"[A-Za-z][A-Za-z0-9+.-]*:(?://{_AUTHORITY}(?:/{_PCHAR}*)*|/?(?:{_PCHAR}+(?:/{_PCHAR}*)*)?){_TAIL}"
+)
+_SEGMENT_NO_COLON = r"(?:[A-Za-z0-9._~!$&'()*+,;=@-]|%[0-9A-Fa-f]{2})+"
+_RELATIVE = re.compile(
+    rf"(?://{_AUTHORITY}(?:/{_PCHAR}*)*|/(?:{_PCHAR}+(?:/{_PCHAR}*)*)?"
+    rf"|{_SEGMENT_NO_COLON}(?:/{_PCHAR}*)*)?{_TAIL}"
+)
+
+
+def is_date_time(text: str) -> bool:
+    """RFC 3339 date-time with an offset; see ``timestamps.to_utc`` for what is left out."""
+    return _accepts(timestamps.to_utc, text)
+
+
+def is_timestamp_or_seconds(text: str) -> bool:
+    """RFC 3339, ISO 8601 without an offset, or decimal seconds since 1970."""
+    return _accepts(timestamps.from_loose, text)
+
+
+def is_uri(text: str) -> bool:
+    """An absolute URI (RFC 3986 section 4.3), fragment allowed."""
+    return _URI.fullmatch(text) is not None
+
+
+def is_uri_reference(text: str) -> bool:
+    """A URI or a relative reference (RFC 3986 section 4.1); the empty string is one."""
+    return is_uri(text) or _RELATIVE.fullmatch(text) is not None
+
+
+def _accepts(parse: Callable[[str], str], text: str) -> bool:
+    try:
+        parse(text)
+    except ValueError:
+        return False
+    return True
+
+
+FORMATS: dict[str, Callable[[str], bool]] = {
+    "date-time": is_date_time,
+    "timestamp-or-seconds": is_timestamp_or_seconds,
+    "uri": is_uri,
+    "uri-reference": is_uri_reference,
+}

@@ -1,0 +1,39 @@
+"""Logs as one JSON object a line, without payloads or secrets, control characters escaped by JSON itself."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from datetime import UTC, datetime
+
+from gateway import strict_json
+
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+# At DEBUG these log keys, values and headers of records.
+_TALKATIVE = ("kafka",)
+
+
+class JsonFormatter(logging.Formatter):
+    """Time, level, logger, message, and whatever was passed as ``extra``."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Give one line."""
+        line: dict[str, object] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        line |= {name: str(value) for name, value in vars(record).items() if name not in _STANDARD}
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return strict_json.dump(line).decode()
+
+
+def configure(level: str) -> None:
+    """Send the logs of this process to standard error."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter())
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level.upper())))

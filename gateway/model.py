@@ -1,0 +1,201 @@
+"""The values that cross the boundaries between the parts: all frozen, none with behaviour of its own.
+
+An event travels ``Message`` -> ``Document`` -> ``Envelope`` -> ``Record`` -> ``Placement`` -> ``Receipt``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Protocol
+
+
+class Outcome(StrEnum):
+    """How an event ended. Every event ends in exactly one of these and is counted once."""
+
+    PUBLISHED = "published"
+    SPOOLED = "spooled"
+    REJECTED = "rejected"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Problem:
+    """One thing that is wrong with what the sender sent; they sort by their place in the document.
+
+    ``pointer`` is a JSON Pointer (RFC 6901) into the request body; empty means the whole body or its
+    headers. ``keyword`` is the JSON Schema keyword or the rule that was broken.
+    """
+
+    pointer: str
+    keyword: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """A request as it came through a door: headers with lower-case names, the body untouched.
+
+    ``system`` is the system pinned by the path, ``resource`` an id given by the path, ``update`` tells a
+    change of something known (PUT, PATCH) from a first notice. ``id`` is the request's own fresh id.
+    """
+
+    headers: Mapping[str, str]
+    body: bytes
+    id: str
+    received: datetime
+    system: str | None = None
+    resource: str | None = None
+    update: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """One sender's document, unwrapped: what the sources recognise, check and normalise.
+
+    ``raw`` is the document's text as sent, digit for digit, less the white space between its tokens;
+    ``data`` the same, parsed. ``attributes`` are the CloudEvents context attributes it came with, ``None``
+    for plain JSON. ``pointer`` is where the document lies in the body, to begin the pointers of its
+    problems with; ``member`` is the nearest place that a pointer can reach when the document is base64.
+    ``fresh_id`` is an id to use when the sender gave none.
+    """
+
+    data: Any
+    raw: bytes
+    message: Message
+    attributes: Mapping[str, str] | None = None
+    pointer: str = ""
+    member: str = ""
+    fresh_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Something named by an id, unique within an optional source."""
+
+    id: str
+    source: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What an event is about: a noun, and which one."""
+
+    type: str
+    id: str
+    source: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """The event's identity in the sender's own words; ``None`` where the sender gave nothing."""
+
+    id: str | None = None
+    type: str | None = None
+    source: str | None = None
+    schema: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Details:
+    """The fields that many senders share, where this sender gave them."""
+
+    description: str | None = None
+    environment: Reference | None = None
+    service: Reference | None = None
+    artifact_id: str | None = None
+    ticket_uri: str | None = None
+    severity: str | None = None
+    priority: str | None = None
+    outcome: str | None = None
+    actor: str | None = None
+    url: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """The one shape of every event, whoever sent it; its JSON form is ``schemas/envelope.schema.json``.
+
+    ``time`` and ``received`` are RFC 3339 in UTC. ``open_ended`` says that the predicate did not come from
+    the source's closed list, so the event has no topic of its own. ``extensions`` are CloudEvents extension
+    attributes to hand on.
+    """
+
+    id: str
+    source: str
+    subject: Subject
+    predicate: str
+    time: str
+    received: str
+    system: str
+    origin: Origin
+    details: Details
+    payload: bytes
+    open_ended: bool = False
+    extensions: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """What is published: a Kafka record, and the envelope it was made from."""
+
+    topic: str
+    key: bytes
+    value: bytes
+    headers: tuple[tuple[str, bytes], ...]
+    envelope: Envelope
+
+    @property
+    def size(self) -> int:
+        """Bytes of key, value and headers together, as counted against memory and disk bounds."""
+        return len(self.key) + len(self.value) + sum(len(name) + len(value) for name, value in self.headers)
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where a record came to lie; a spooled record has no partition or offset yet."""
+
+    outcome: Outcome
+    partition: int | None = None
+    offset: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The answer to the sender for one event."""
+
+    record: Record
+    placement: Placement
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Whether an event would be taken now, and what stands in the way (no secrets, no addresses)."""
+
+    ready: bool
+    status: str
+    missing_topics: tuple[str, ...] = ()
+
+
+class Publisher(Protocol):
+    """Something that makes records durable. One contract suite runs over every implementation."""
+
+    def start(self) -> None:
+        """Begin work in this process (after a fork). Must not block and must not need a live broker."""
+
+    def publish(self, records: Sequence[Record]) -> Future[tuple[Placement, ...]]:
+        """Take records, in order. Must not block.
+
+        The future gives one placement a record, in order, once all are durable; or raises ``Unavailable``,
+        which means *unknown*: any of them may have been written, and sending again is safe.
+        """
+
+    def healthy(self) -> Health:
+        """Say whether a record would be taken now, from what is already known (no I/O)."""
+
+    def close(self) -> None:
+        """Finish what was taken within a bounded time, then stop. Idempotent."""

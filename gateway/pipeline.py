@@ -1,0 +1,168 @@
+"""The path of one event, on one screen.
+
+Steps 1 to 4 are pure: a message in, records or a refusal out, no I/O; so every door, the command line and
+replay share them.
+"""
+
+from __future__ import annotations
+
+import logging
+from concurrent.futures import Future
+from dataclasses import replace
+
+from gateway import envelope as envelopes
+from gateway.errors import (
+    BatchInvalid,
+    EnvelopeMismatch,
+    InternalError,
+    Refusal,
+    SchemaViolation,
+    TooLarge,
+)
+from gateway.metrics import Metrics
+from gateway.model import (
+    Document,
+    Envelope,
+    Message,
+    Outcome,
+    Placement,
+    Problem,
+    Publisher,
+    Receipt,
+    Record,
+)
+from gateway.routing import Router
+from gateway.schemas import SchemaStore
+from gateway.sources import Sources
+from gateway.sources.reading import Reader
+from gateway.sources.source import Source
+
+logger = logging.getLogger(__name__)
+
+
+class Pipeline:
+    """Takes messages, gives receipts."""
+
+    def __init__(
+        self,
+        *,
+        reader: Reader,
+        sources: Sources,
+        schemas: SchemaStore,
+        router: Router,
+        publisher: Publisher,
+        metrics: Metrics,
+        max_record_bytes: int,
+    ) -> None:
+        """Take the parts; ``max_record_bytes`` must be below what the broker accepts."""
+        self.reader = reader
+        self.sources = sources
+        self.schemas = schemas
+        self.router = router
+        self.publisher = publisher
+        self.metrics = metrics
+        self._max_record_bytes = max_record_bytes
+
+    def accept(self, message: Message) -> Future[tuple[Receipt, ...]]:
+        """Take a message as far as its receipts, one an event, in the order sent. Counts every outcome.
+
+        Raises a Refusal at once; the future raises a Failure when the records could not be made durable.
+        """
+        try:
+            records = self.prepare(message)
+        except Refusal as refusal:
+            self.metrics.count(refusal.system, Outcome.REJECTED, refusal.events)
+            raise
+        except Exception as error:
+            self.metrics.count("unknown", Outcome.FAILED)
+            logger.exception("a message could not be prepared", extra={"request": message.id})
+            raise InternalError("the gateway failed on this request; its id is in the log") from error
+        receipts: Future[tuple[Receipt, ...]] = Future()
+        published = self.publisher.publish(records)
+        published.add_done_callback(lambda done: self._finish(records, done, receipts))
+        return receipts
+
+    def prepare(self, message: Message) -> tuple[Record, ...]:
+        """Steps 1 to 4 for every event of a message; one bad event refuses them all."""
+        reading = self.reader.read(message)
+        records: list[Record] = []
+        refusals = list(reading.refusals)
+        for document in reading.documents:
+            try:
+                records.append(self.prepare_one(document))
+            except Refusal as refusal:
+                refusals.append(refusal)
+        if refusals and reading.batched:
+            raise _batch_refusal(refusals, reading.events)
+        if refusals:
+            raise refusals[0]
+        return tuple(records)
+
+    def prepare_one(self, document: Document) -> Record:
+        """Steps 1 to 4 for one event."""
+        source = self.sources.recognise(document)
+        try:
+            schema = self.validate(source, document)
+            envelope = self.normalise(source, document, schema)
+            return self.route(document, envelope)
+        except Refusal as refusal:
+            refusal.system = source.name
+            raise
+
+    def validate(self, source: Source, document: Document) -> str:
+        """Check the document against the schema of its type, and give that schema's name."""
+        folded = replace(document, data=source.fold(document.data))
+        schema = source.schema(folded)
+        problems = self.schemas.check(schema, folded.data, document.pointer)
+        mismatches = source.check(document)
+        if problems:
+            raise SchemaViolation(f"does not match {schema}", sorted([*problems, *mismatches]))
+        if mismatches:
+            raise EnvelopeMismatch(
+                "the CloudEvents attributes must say what the document says", sorted(mismatches)
+            )
+        return schema
+
+    def normalise(self, source: Source, document: Document, schema: str) -> Envelope:
+        """Give the one shape, with names that are safe as keys and headers."""
+        envelope = source.normalise(document, self.schemas.id(schema))
+        envelopes.check_names(envelope, document.member)
+        return envelope
+
+    def route(self, document: Document, envelope: Envelope) -> Record:
+        """Give the record, unless it is larger than Kafka would take."""
+        record = self.router.route(envelope)
+        if record.size > self._max_record_bytes:
+            message = f"the normalised event has {record.size} bytes, over {self._max_record_bytes}"
+            raise TooLarge(message, [Problem(document.member, "size", message)])
+        return record
+
+    def _finish(
+        self,
+        records: tuple[Record, ...],
+        done: Future[tuple[Placement, ...]],
+        receipts: Future[tuple[Receipt, ...]],
+    ) -> None:
+        error = done.exception()
+        for index, record in enumerate(records):
+            outcome = Outcome.FAILED if error else done.result()[index].outcome
+            self.metrics.count(record.envelope.system, outcome)
+        if error:
+            receipts.set_exception(error)
+        else:
+            receipts.set_result(tuple(map(Receipt, records, done.result())))
+
+
+def _batch_refusal(refusals: list[Refusal], events: int) -> BatchInvalid:
+    problems = sorted(
+        (problem for refusal in refusals for problem in refusal.problems),
+        key=lambda problem: (int(problem.pointer.split("/")[1]), problem),
+    )
+    refusal = BatchInvalid(
+        f"{len(refusals)} of {events} events of the batch are refused, so none was published",
+        problems,
+    )
+    systems = {refusal.system for refusal in refusals}
+    refusal.system = systems.pop() if len(systems) == 1 else "unknown"
+    refusal.events = events
+    return refusal

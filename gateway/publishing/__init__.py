@@ -1,0 +1,1 @@
+"""Leaving: records made durable, in Kafka or in the local log."""

@@ -1,0 +1,76 @@
+"""Futures settled by whoever comes first: an acknowledgement, a failure or the end of the wait."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, InvalidStateError
+from typing import TypeVar
+
+Value = TypeVar("Value")
+
+
+def succeed(future: Future[Value], value: Value) -> bool:
+    """Settle with a value; False when it was settled before."""
+    try:
+        future.set_result(value)
+    except InvalidStateError:
+        return False
+    return True
+
+
+def fail(future: Future[Value], error: BaseException) -> bool:
+    """Settle with an error; False when it was settled before."""
+    try:
+        future.set_exception(error)
+    except InvalidStateError:
+        return False
+    return True
+
+
+class Deadlines:
+    """Calls back what is still open when its time is up: one thread and one fixed wait for all."""
+
+    def __init__(self, wait: float) -> None:
+        """``wait`` in seconds, measured by the monotonic clock."""
+        self._wait = wait
+        self._open: deque[tuple[float, Future[object], Callable[[], object]]] = deque()
+        self._wake = threading.Condition()
+        self._stopped = False
+        self._thread = threading.Thread(target=self._run, name="deadlines", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread, in the process that will use it."""
+        self._thread.start()
+
+    def watch(self, future: Future[Value], late: Callable[[], object]) -> None:
+        """Call ``late`` from the thread if the future is still open after the wait."""
+        with self._wake:
+            self._open.append((time.monotonic() + self._wait, future, late))  # type: ignore[arg-type]
+            self._wake.notify()
+
+    def stop(self) -> None:
+        """End the thread; what is still open is called back first."""
+        with self._wake:
+            self._stopped = True
+            self._wake.notify()
+        if self._thread.is_alive():
+            self._thread.join(timeout=5)
+
+    def _run(self) -> None:
+        while True:
+            with self._wake:
+                while not self._open and not self._stopped:
+                    self._wake.wait()
+                if not self._open:
+                    return
+                due, future, late = self._open[0]
+                remaining = 0 if future.done() or self._stopped else due - time.monotonic()
+                if remaining > 0:
+                    self._wake.wait(remaining)
+                    continue
+                self._open.popleft()
+            if not future.done():
+                late()

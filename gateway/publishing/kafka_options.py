@@ -1,0 +1,52 @@
+"""How kafka-python is told to reach the brokers: one place for the publisher, the topics and the tail."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gateway.settings import Settings
+
+
+def connection(settings: Settings) -> dict[str, Any]:
+    """Give the options that every kafka-python client shares; the user's security settings among them."""
+    options: dict[str, Any] = {
+        "bootstrap_servers": list(settings.kafka_bootstrap_servers),
+        "client_id": "cloudevents-gateway",
+        "security_protocol": settings.kafka_security_protocol,
+        "reconnect_backoff_max_ms": 1_000,
+        "bootstrap_timeout_ms": 5_000,
+    }
+    if settings.kafka_sasl_mechanism is not None:
+        options |= {
+            "sasl_mechanism": settings.kafka_sasl_mechanism,
+            "sasl_plain_username": settings.kafka_sasl_username,
+            "sasl_plain_password": settings.sasl_password(),
+        }
+    files = {
+        "ssl_cafile": settings.kafka_ssl_ca_file,
+        "ssl_certfile": settings.kafka_ssl_certificate_file,
+        "ssl_keyfile": settings.kafka_ssl_key_file,
+    }
+    return options | {name: str(path) for name, path in files.items() if path is not None}
+
+
+def producer(settings: Settings) -> dict[str, Any]:
+    """Give the producer's options.
+
+    Idempotence is off because kafka-python 3.0.12 never publishes again after one refused or expired batch
+    with it on; one batch in flight a connection keeps the order without it. Consumers drop the duplicates
+    of a retry by ``source`` and ``id``.
+    """
+    return connection(settings) | {
+        "acks": "all",
+        "enable_idempotence": False,
+        "max_in_flight_requests_per_connection": 1,
+        "allow_auto_create_topics": False,
+        "linger_ms": 0,
+        "batch_size": 262_144,
+        "max_block_ms": 2_000,
+        "request_timeout_ms": 10_000,
+        "delivery_timeout_ms": 15_000,
+        "max_request_size": settings.max_record_bytes + 65_536,
+        "metrics_enabled": False,
+    }

@@ -1,0 +1,226 @@
+"""Publishing to Apache Kafka through kafka-python: answered only after all in-sync replicas have it.
+
+Three threads a process, all started after the fork: the *watcher* connects, and from then on asks the
+brokers every few seconds whether they are there and which topics they have; the *sender* hands records to
+the producer in the order they came; the *deadlines* end waits. A request thread never talks to Kafka.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any
+
+from kafka import KafkaAdminClient, KafkaProducer
+from kafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
+
+from gateway.errors import GatewayError, Overloaded, TooLarge, Unavailable
+from gateway.model import Health, Outcome, Placement, Problem, Record
+from gateway.publishing import kafka_options
+from gateway.publishing.futures import Deadlines, fail, succeed
+from gateway.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+_PROBE_SECONDS = 2.0
+_RETRY_SECONDS = 1.0
+_CLOSE_SECONDS = 5.0
+_TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
+
+
+@dataclass(slots=True)
+class _Request:
+    """The records of one request on their way, and what has become of each."""
+
+    records: tuple[Record, ...]
+    future: Future[tuple[Placement, ...]] = field(default_factory=Future)
+    placements: dict[int, Placement] = field(default_factory=dict)
+
+    @property
+    def size(self) -> int:
+        return sum(record.size for record in self.records)
+
+
+class KafkaPublisher:
+    """A publisher over one kafka-python producer."""
+
+    def __init__(self, settings: Settings, topics: Sequence[str]) -> None:
+        """``topics`` are the declared ones, which must exist on the broker; none is created here."""
+        self._settings = settings
+        self._declared = frozenset(topics)
+        self._requests: queue.SimpleQueue[_Request | None] = queue.SimpleQueue()
+        self._deadlines = Deadlines(settings.ack_timeout_ms / 1_000)
+        self._stop = threading.Event()
+        self._watcher = threading.Thread(target=self._watch, name="kafka-watcher", daemon=True)
+        self._sender = threading.Thread(target=self._send_all, name="kafka-sender", daemon=True)
+        self._admin: KafkaAdminClient | None = None
+        self._producer: KafkaProducer | None = None
+        self._topics: frozenset[str] | None = None  # None while the brokers are away
+        self._told: Any = ()
+        self._lock = threading.Lock()
+        self._in_flight = 0
+
+    def start(self) -> None:
+        """Start the threads; the connection is made by them, however long it takes."""
+        self._deadlines.start()
+        self._watcher.start()
+        self._sender.start()
+
+    def publish(self, records: Sequence[Record]) -> Future[tuple[Placement, ...]]:
+        """Queue the records for Kafka; Unavailable at once while the brokers are known to be away."""
+        request = _Request(tuple(records))
+        if refused := self._refuses(request):
+            fail(request.future, refused)
+        elif not records:
+            succeed(request.future, ())
+        else:
+            self._requests.put(request)
+            late = Unavailable("Kafka did not acknowledge in time; the event may have been written")
+            self._deadlines.watch(request.future, lambda: fail(request.future, late))
+        return request.future
+
+    def healthy(self) -> Health:
+        """Ready while the brokers answer; a missing topic is named and only its own events are refused."""
+        topics = self._topics
+        if topics is None:
+            return Health(False, "Kafka is away")
+        missing = tuple(sorted(self._declared - topics))
+        if missing:
+            return Health(len(missing) < len(self._declared), "topics are missing on Kafka", missing)
+        return Health(True, "Kafka")
+
+    def close(self) -> None:
+        """Wait a few seconds for the acknowledgements that are under way, then let go."""
+        if self._stop.is_set():
+            return
+        self._stop.set()
+        self._requests.put(None)
+        for thread in (self._sender, self._watcher):
+            if thread.is_alive():
+                thread.join(timeout=_CLOSE_SECONDS)
+        for client in (self._producer, self._admin):
+            _close(client)
+        self._deadlines.stop()
+
+    # -- request threads ------------------------------------------------------------------------------------
+
+    def _refuses(self, request: _Request) -> GatewayError | None:
+        """Say why the request cannot be taken; reserve its bytes when it can."""
+        topics = self._topics
+        if self._stop.is_set():
+            return Unavailable("the gateway is stopping")
+        if topics is None:
+            return Unavailable("Kafka is away")
+        if missing := {record.topic for record in request.records} - topics:
+            return Unavailable(f"the topic {min(missing)} does not exist yet")
+        with self._lock:
+            if self._in_flight + request.size > self._settings.max_in_flight_bytes:
+                return Overloaded("too much is waiting for Kafka")
+            self._in_flight += request.size
+        return None
+
+    # -- the sender thread, and kafka-python's own, which calls back ----------------------------------------
+
+    def _send_all(self) -> None:
+        while (request := self._requests.get()) is not None:
+            for index, record in enumerate(request.records):
+                self._send(request, index, record)
+
+    def _send(self, request: _Request, index: int, record: Record) -> None:
+        try:
+            if self._producer is None:
+                raise Unavailable("Kafka is away")
+            sent = self._producer.send(
+                record.topic, key=record.key, value=record.value, headers=list(record.headers)
+            )
+        except Exception as error:  # kafka-python raises ValueError, TypeError and more beside its own tree
+            self._failed(request, record, error)
+        else:
+            sent.add_callback(lambda metadata: self._acknowledged(request, index, record, metadata))
+            sent.add_errback(lambda error: self._failed(request, record, error))
+
+    def _acknowledged(self, request: _Request, index: int, record: Record, metadata: Any) -> None:
+        self._release(record)
+        with self._lock:
+            placement = Placement(Outcome.PUBLISHED, metadata.partition, metadata.offset)
+            request.placements[index] = placement
+            whole = len(request.placements) == len(request.records)
+        if whole:
+            succeed(request.future, tuple(request.placements[i] for i in range(len(request.records))))
+
+    def _failed(self, request: _Request, record: Record, error: BaseException) -> None:
+        self._release(record)
+        logger.warning(
+            "Kafka did not take a record",
+            extra={"topic": record.topic, "error": type(error).__name__},
+        )
+        if isinstance(error, _TOO_LARGE):
+            problem = Problem("", "size", f"the normalised event has {record.size} bytes")
+            fail(request.future, TooLarge("Kafka refuses the event as too large", [problem]))
+        else:
+            fail(
+                request.future,
+                Unavailable("Kafka did not take the event; it may have been written"),
+            )
+
+    def _release(self, record: Record) -> None:
+        with self._lock:
+            self._in_flight -= record.size
+
+    # -- the watcher thread ---------------------------------------------------------------------------------
+
+    def _watch(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self._probe()
+            except (KafkaError, OSError) as error:
+                self._topics = None
+                self._tell(logging.ERROR, "Kafka is away", error=f"{type(error).__name__}: {error}")
+                self._stop.wait(_RETRY_SECONDS)
+            else:
+                self._stop.wait(_PROBE_SECONDS)
+
+    def _probe(self) -> None:
+        """Connect if need be, then ask which of the declared topics there are."""
+        if self._admin is None:
+            options = kafka_options.connection(self._settings)
+            self._admin = KafkaAdminClient(**options, request_timeout_ms=3_000)
+        topics = self._declared & frozenset(self._admin.list_topics())
+        if self._producer is None:
+            self._producer = KafkaProducer(**kafka_options.producer(self._settings))
+        for topic in topics - (self._topics or frozenset()):
+            self._producer.partitions_for(topic)  # so that no later send waits for metadata
+        self._topics = topics
+        missing = sorted(self._declared - topics)
+        if missing:
+            self._tell(
+                logging.ERROR,
+                "topics are missing on Kafka; run: gateway topics --create",
+                missing=missing,
+            )
+        else:
+            self._tell(logging.INFO, "connected to Kafka", topics=len(topics))
+
+    def _tell(self, level: int, message: str, **extra: Any) -> None:
+        """Log a state once, when it begins."""
+        state = (message, extra.get("missing"))
+        if state != self._told:
+            self._told = state
+            logger.log(level, message, extra=extra)
+
+
+def _close(client: KafkaProducer | KafkaAdminClient | None) -> None:
+    """Close a client; with records pending, kafka-python raises instead of giving up."""
+    if client is None:
+        return
+    try:
+        if isinstance(client, KafkaProducer):
+            client.close(timeout=_CLOSE_SECONDS)
+        else:
+            client.close()
+    except KafkaError as error:
+        logger.warning("a Kafka client did not close cleanly", extra={"error": str(error)})

@@ -1,0 +1,98 @@
+"""Where an envelope goes: its topic from the declared table, its key, and its CloudEvents form on Kafka.
+
+Source: CloudEvents 1.0.2, Kafka protocol binding sections 3.1 to 3.3. The one door to the CloudEvents SDK.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from cloudevents.core.bindings import kafka
+from cloudevents.core.formats.json import JSONFormat
+from cloudevents.core.v1.event import CloudEvent
+
+from gateway import envelope as envelopes
+from gateway import strict_json
+from gateway.model import Envelope, Record
+
+CUSTOM = "custom"
+_TOPIC = re.compile(r"[a-zA-Z0-9._-]{1,249}", re.ASCII)  # Kafka's own rule for a topic's name
+_JSON = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """How topics and CloudEvents types are named, from the settings."""
+
+    prefix: str
+    template: str
+    type_prefix: str
+    structured: bool
+    dataschema: str
+
+
+class Router:
+    """Topics come only from the table made here at start, never from a sender's text."""
+
+    def __init__(self, pairs: Iterable[tuple[str, str]], naming: Naming) -> None:
+        """Declare a topic for every (subject, predicate). Raises ValueError for a name Kafka would refuse."""
+        self._naming = naming
+        self._custom = f"{naming.prefix}.{CUSTOM}"
+        self._topics = {
+            (subject, predicate): naming.template.format(
+                prefix=naming.prefix, subject=subject, predicate=predicate
+            )
+            for subject, predicate in sorted(pairs)
+        }
+        for topic in self.topics():
+            if not _TOPIC.fullmatch(topic) or topic in (".", ".."):
+                raise ValueError(f"{topic!r} cannot be the name of a Kafka topic")
+
+    def topics(self) -> tuple[str, ...]:
+        """Every topic that a record can go to, sorted."""
+        return tuple(sorted({*self._topics.values(), self._custom}))
+
+    def route(self, envelope: Envelope) -> Record:
+        """Give the record: topic by subject and predicate, key by subject, value the envelope."""
+        pair = (envelope.subject.type, envelope.predicate)
+        topic = self._custom if envelope.open_ended else self._topics.get(pair, self._custom)
+        key = f"{envelope.subject.type}/{envelope.subject.id}"
+        value = envelopes.to_json(envelope)
+        attributes = self._attributes(envelope, key)
+        headers, value = (
+            _structured(attributes, value) if self._naming.structured else _binary(attributes, value)
+        )
+        return Record(topic=topic, key=key.encode(), value=value, headers=headers, envelope=envelope)
+
+    def _attributes(self, envelope: Envelope, key: str) -> dict[str, str]:
+        meaning = f"{envelope.subject.type}.{envelope.predicate}"
+        return {
+            **envelope.extensions,
+            "specversion": "1.0",
+            "id": envelope.id,
+            "source": envelope.source,
+            "type": f"{self._naming.type_prefix}.{meaning}.v{envelopes.VERSION}",
+            "subject": envelope.subject.id,
+            "time": envelope.time,
+            "dataschema": self._naming.dataschema,
+            "datacontenttype": _JSON,
+            "partitionkey": key,
+        }
+
+
+def _binary(attributes: dict[str, str], value: bytes) -> tuple[tuple[tuple[str, bytes], ...], bytes]:
+    """Attributes as ``ce_`` headers, the envelope alone as the value."""
+    # The SDK holds time as a datetime, which cuts nanoseconds: the exact text is put back.
+    event = CloudEvent({**attributes, "time": datetime.fromisoformat(attributes["time"])}, value)
+    message = kafka.to_binary(event, JSONFormat())
+    headers = message.headers | {"ce_time": attributes["time"].encode()}
+    return tuple(headers.items()), message.value
+
+
+def _structured(attributes: dict[str, str], value: bytes) -> tuple[tuple[tuple[str, bytes], ...], bytes]:
+    """Attributes and envelope together as one JSON event; not by the SDK, which would parse it again."""
+    event = {**attributes, "data": strict_json.verbatim(value)}
+    return (("content-type", JSONFormat.CONTENT_TYPE.encode()),), strict_json.dump(event)

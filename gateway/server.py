@@ -1,0 +1,52 @@
+"""gunicorn, holding the application: one command starts what a deployment runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Flask
+from gunicorn.app.base import BaseApplication
+
+from gateway import app
+from gateway.settings import Settings
+
+# Longer than the longest wait for an acknowledgement, so that a stop cuts no request short.
+_GRACE_SECONDS = 15
+
+
+class Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no types
+    """gunicorn with the options this program needs; each worker builds its gateway after the fork."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._gateway: app.Gateway | None = None
+        super().__init__()
+
+    def load_config(self) -> None:
+        """Give gunicorn its options."""
+        for name, value in self._options().items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Flask:
+        """Build and start the gateway in this worker."""
+        self._gateway = app.start()
+        return self._gateway.application
+
+    def _options(self) -> dict[str, Any]:
+        return {
+            "bind": self._settings.bind,
+            "workers": self._settings.workers,
+            "worker_class": "gthread",
+            "threads": self._settings.threads,
+            "graceful_timeout": _GRACE_SECONDS,
+            "timeout": 60,
+            "keepalive": 75,
+            "control_socket_disable": True,
+            "loglevel": "warning",
+            "worker_exit": self._close,
+        }
+
+    def _close(self, _arbiter: object, _worker: object) -> None:
+        """Finish what the worker has taken, once its last request is answered."""
+        if self._gateway is not None:
+            self._gateway.publisher.close()

@@ -1,0 +1,214 @@
+"""Every setting, once: name, type, default and meaning. The table in the README is held to this by a test.
+
+Environment variables ``GATEWAY_<NAME>`` win over the TOML file that ``GATEWAY_CONFIG`` names, in which the
+same settings stand in lower case without the prefix.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import string
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+from gateway.errors import SettingsError
+
+PREFIX = "GATEWAY_"
+CONFIG = f"{PREFIX}CONFIG"
+SystemName = Literal["cdevents", "ctoai", "ibm", "tracker", "incidents"]
+SYSTEMS: tuple[SystemName, ...] = get_args(SystemName)
+Names = Annotated[tuple[str, ...], NoDecode]
+
+
+class Settings(BaseSettings):
+    """All settings of one gateway; frozen."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="forbid", env_ignore_empty=True, validate_default=True
+    )
+
+    bind: str = Field("127.0.0.1:8080", description="host:port to listen on")
+    data_dir: Path = Field(Path(".data"), description="folder for the local log and other state")
+    workers: int = Field(
+        1, ge=1, le=64, description="worker processes; the order of a key is kept within one"
+    )
+    threads: int = Field(32, ge=1, le=1024, description="requests served at once by a worker")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="how much is logged")
+
+    systems: Annotated[tuple[SystemName, ...], NoDecode] = Field(
+        SYSTEMS, min_length=1, description="systems that are switched on, separated by commas"
+    )
+    cdevents_lenient_identity: bool = Field(
+        False, description="let the CloudEvents id and time differ from the CDEvent's own"
+    )
+    tracker_status_table: Literal["guide", "proto"] = Field(
+        "guide",
+        description="what Tracker's status numbers mean: its guide's table or its proto file's",
+    )
+
+    max_body_bytes: int = Field(1_048_576, ge=65_536, le=16_777_216, description="largest request body")
+    max_batch_events: int = Field(1_000, ge=1, le=10_000, description="most events in one batch")
+    max_record_bytes: int = Field(
+        1_000_000,
+        ge=65_536,
+        description="largest record; keep it below the broker's message.max.bytes",
+    )
+    max_in_flight_bytes: int = Field(
+        67_108_864,
+        ge=1_048_576,
+        description="most bytes waiting for an acknowledgement in one worker",
+    )
+    ack_timeout_ms: int = Field(
+        3_000, ge=50, le=10_000, description="longest wait for an acknowledgement before 503"
+    )
+    allowed_origins: Names = Field(
+        (), description="origins that the OPTIONS handshake admits, separated by commas; * for any"
+    )
+
+    topic_prefix: str = Field("events", min_length=1, description="first part of every topic")
+    topic_template: str = Field(
+        "{prefix}.{subject}.{predicate}",
+        description="how a topic is named; {prefix}.{subject} keeps all predicates of a subject in order",
+    )
+    topic_partitions: int = Field(
+        -1, ge=-1, description="partitions of topics that are created; -1 for the broker's default"
+    )
+    topic_replication: int = Field(
+        -1, ge=-1, description="replicas of topics that are created; -1 for the broker's default"
+    )
+    type_prefix: str = Field(
+        "dev.cloudevents-gateway", min_length=1, description="first part of the CloudEvents type"
+    )
+    content_mode: Literal["binary", "structured"] = Field(
+        "binary", description="CloudEvents content mode of the records"
+    )
+
+    kafka_bootstrap_servers: Names = Field(
+        (),
+        description="host:port of brokers, separated by commas; without it the local log is used",
+    )
+    kafka_client: Literal["kafka-python"] = Field("kafka-python", description="Kafka client library")
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="how to talk to the brokers"
+    )
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = Field(
+        None, description="SASL mechanism"
+    )
+    kafka_sasl_username: str | None = Field(None, description="SASL user name")
+    kafka_sasl_password: SecretStr | None = Field(None, description="SASL password")
+    kafka_sasl_password_file: Path | None = Field(None, description="file that holds the SASL password")
+    kafka_ssl_ca_file: Path | None = Field(None, description="CA certificates that sign the brokers'")
+    kafka_ssl_certificate_file: Path | None = Field(None, description="client certificate")
+    kafka_ssl_key_file: Path | None = Field(None, description="key of the client certificate")
+
+    @field_validator("systems", "allowed_origins", "kafka_bootstrap_servers", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return (
+            tuple(p for part in value.split(",") if (p := part.strip())) if isinstance(value, str) else value
+        )
+
+    @field_validator("bind")
+    @classmethod
+    def _host_and_port(cls, value: str) -> str:
+        host, _, port = value.rpartition(":")
+        if not host or not port.isdecimal() or not 0 <= int(port) <= 65_535:
+            raise ValueError("must be host:port, such as 127.0.0.1:8080")
+        return value
+
+    @field_validator("topic_template")
+    @classmethod
+    def _known_fields(cls, value: str) -> str:
+        fields = [name for _, name, _, _ in string.Formatter().parse(value) if name is not None]
+        if not {"prefix", "subject"} <= set(fields) <= {"prefix", "subject", "predicate"}:
+            raise ValueError("must name {prefix} and {subject}, may name {predicate}, and nothing else")
+        return value
+
+    @field_validator(
+        "kafka_sasl_password_file",
+        "kafka_ssl_ca_file",
+        "kafka_ssl_certificate_file",
+        "kafka_ssl_key_file",
+    )
+    @classmethod
+    def _readable(cls, value: Path | None) -> Path | None:
+        if value is not None and not os.access(value, os.R_OK):
+            raise ValueError(f"cannot read {value}")
+        return value
+
+    @model_validator(mode="after")
+    def _sasl_is_whole(self) -> Settings:
+        needs = self.kafka_security_protocol.startswith("SASL")
+        given = all((self.kafka_sasl_mechanism, self.kafka_sasl_username, self.sasl_password()))
+        if needs and not given:
+            raise ValueError(
+                f"{PREFIX}KAFKA_SECURITY_PROTOCOL={self.kafka_security_protocol} needs "
+                "KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD (or _FILE)"
+            )
+        return self
+
+    def sasl_password(self) -> str | None:
+        """Give the SASL password, from the variable or its file."""
+        if self.kafka_sasl_password_file is not None:
+            return self.kafka_sasl_password_file.read_text(encoding="utf-8").strip()
+        return self.kafka_sasl_password.get_secret_value() if self.kafka_sasl_password else None
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment wins over what ``load`` passes in from the TOML file."""
+        return env_settings, init_settings
+
+
+def load(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings from the environment and the TOML file. Raises SettingsError with every fault."""
+    environ = os.environ if environ is None else environ
+    try:
+        return Settings(**_from_file(environ.get(CONFIG)))
+    except ValidationError as error:
+        raise SettingsError([_fault(item) for item in error.errors(include_url=False)]) from None
+
+
+def unknown_variables(environ: Mapping[str, str]) -> list[str]:
+    """Name each ``GATEWAY_`` variable that is no setting, with the nearest that is.
+
+    Told, not refused: Kubernetes sets ``GATEWAY_SERVICE_HOST`` and the like beside a Service of that name.
+    """
+    known = [variable(name) for name in Settings.model_fields] + [CONFIG]
+    told = []
+    for name in sorted(environ):
+        if name.startswith(PREFIX) and name not in known:
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
+            told.append(f"{name} is not a setting{f'; did you mean {near[0]}?' if near else ''}")
+    return told
+
+
+def variable(name: str) -> str:
+    """Give the environment variable of a setting."""
+    return f"{PREFIX}{name.upper()}"
+
+
+def _from_file(path: str | None) -> dict[str, Any]:
+    if not path:
+        return {}
+    try:
+        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise SettingsError([f"{CONFIG}: cannot read {path}: {error}"]) from None
+
+
+def _fault(item: Any) -> str:
+    message = str(item["msg"]).removeprefix("Value error, ")
+    return f"{variable(str(item['loc'][0]))}: {message}" if item["loc"] else message

@@ -1,0 +1,64 @@
+"""Understanding: which system a document comes from. One module a system, all of one shape."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gateway.errors import Ambiguous, NotFound, Unrecognised
+from gateway.model import Document, Problem
+from gateway.sources.source import Pair, Source
+
+
+class Sources:
+    """The systems that are switched on, in order."""
+
+    def __init__(self, sources: Sequence[Source]) -> None:
+        """Take the sources; their names must differ."""
+        self._by_name = {source.name: source for source in sources}
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The names, which are also the last part of the pinned paths."""
+        return frozenset(self._by_name)
+
+    @property
+    def lenient(self) -> frozenset[str]:
+        """The systems whose CloudEvents may carry members with names CloudEvents does not allow."""
+        return frozenset(name for name, source in self._by_name.items() if source.lenient_extensions)
+
+    def pairs(self) -> frozenset[Pair]:
+        """Every (subject, predicate) that the switched-on systems can give from a closed list."""
+        return frozenset(pair for source in self._by_name.values() for pair in source.pairs())
+
+    def recognise(self, document: Document) -> Source:
+        """Give the system of the path, else the only one that claims the document.
+
+        Raises NotFound (the path's system is switched off), Unrecognised or Ambiguous.
+        """
+        pinned = document.message.system
+        if pinned is not None:
+            if pinned not in self._by_name:
+                message = f"the system '{pinned[:40]}' is not switched on here"
+                raise NotFound(message, [Problem(document.member, "system", message)])
+            return self._by_name[pinned]
+        claims = [source for source in self._by_name.values() if source.recognise(document)]
+        if len(claims) == 1:
+            return claims[0]
+        if claims:
+            raise _ambiguous(document, claims)
+        raise self._unrecognised(document)
+
+    def _unrecognised(self, document: Document) -> Unrecognised:
+        marks = "; ".join(f"{source.name}: {source.marks}" for source in self._by_name.values())
+        message = f"bears the marks of none of the systems ({marks})"
+        return Unrecognised(
+            "no system recognises this document; compare it with the marks below, or post it to "
+            "/events/<system> to be told what that system misses",
+            [Problem(document.pointer, "recognise", message)],
+        )
+
+
+def _ambiguous(document: Document, claims: Sequence[Source]) -> Ambiguous:
+    names = " and ".join(source.name for source in claims)
+    problem = Problem(document.pointer, "recognise", f"bears the marks of {names}")
+    return Ambiguous(f"{names} both recognise this document; post it to /events/<system>", [problem])

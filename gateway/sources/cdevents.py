@@ -1,0 +1,181 @@
+"""CDEvents in CloudEvents: incidents detected, reported and resolved, and tools' own custom events.
+
+Source: CDEvents 0.2.0 to 0.6.0-draft, continuous operations and the CloudEvents binding. Every event type
+that has a schema file is read: the file's name is the type, and a variant for one spec version of the
+context stands beside it (``<type>+spec-<version>.schema.json``).
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from gateway import timestamps
+from gateway.errors import UnknownEventType
+from gateway.model import Details, Document, Envelope, Problem, Reference, Subject
+from gateway.schemas import SUFFIX, SchemaStore
+from gateway.sources.source import (
+    Pair,
+    Source,
+    event_id,
+    event_time,
+    first,
+    kept_extensions,
+    mapping,
+    origin,
+    received,
+    text_of,
+    uri_of,
+)
+
+RELEASED = "dev.cdevents."
+CUSTOM = "dev.cdeventsx."
+_FOLDER = "cdevents/"
+_CUSTOM_SCHEMA = f"{_FOLDER}custom{SUFFIX}"
+
+# CloudEvents attribute -> where CDEvents says the same (CDEvents CloudEvents binding). The first three must
+# agree always; the last two unless the lenient setting is on, since one SDK makes up fresh ones.
+_BINDING = {
+    "type": ("context", "type"),
+    "source": ("context", "source"),
+    "subject": ("subject", "id"),
+    "id": ("context", "id"),
+    "time": ("context", "timestamp"),
+}
+_ALWAYS = ("type", "source", "subject")
+
+
+class CDEvents(Source):
+    """CDEvents, in a CloudEvent or bare."""
+
+    name = "cdevents"
+    title = "CDEvents incidents"
+    marks = "a CloudEvent whose type starts with dev.cdevents, or an object with context.type and subject"
+
+    def __init__(self, schemas: SchemaStore, *, lenient_identity: bool = False) -> None:
+        """Index the schema files by event type. ``lenient_identity`` lets CloudEvents id and time differ."""
+        self._compared = _ALWAYS if lenient_identity else tuple(_BINDING)
+        stems = [name.removeprefix(_FOLDER).removesuffix(SUFFIX) for name in schemas.texts]
+        self._known = {stem for stem in stems if stem.startswith(RELEASED)}
+        self._types = sorted(stem for stem in self._known if "+" not in stem)
+
+    def pairs(self) -> frozenset[Pair]:
+        """Subject and predicate of every event type there is a schema for."""
+        return frozenset(_pair(type) for type in self._types)
+
+    def recognise(self, document: Document) -> bool:
+        """A CloudEvents type of CDEvents decides; else the shape of the document."""
+        claimed = (document.attributes or {}).get("type")
+        if claimed is not None and claimed.startswith((RELEASED, CUSTOM)):
+            return True
+        data = mapping(document.data)
+        inner = text_of(mapping(data.get("context")).get("type")) or ""
+        return inner.startswith((RELEASED, CUSTOM)) and "subject" in data
+
+    def schema(self, document: Document) -> str:
+        """Choose by event type, then by the spec version in the context when that has a variant."""
+        context = mapping(mapping(document.data).get("context"))
+        claimed = (document.attributes or {}).get("type")
+        type = text_of(context.get("type")) or claimed or ""
+        if type.startswith(CUSTOM):
+            return _CUSTOM_SCHEMA
+        if type not in self._types:
+            raise UnknownEventType(self._unknown(type), [self._unknown_problem(document, type)])
+        spec = first(context.get("specversion"), context.get("version"))
+        variant = f"{type}+spec-{spec}"
+        return f"{_FOLDER}{variant if variant in self._known else type}{SUFFIX}"
+
+    def check(self, document: Document) -> Sequence[Problem]:
+        """The CloudEvents attributes must say what the document says (CloudEvents binding)."""
+        if document.attributes is None or not isinstance(document.data, dict):
+            return ()
+        return tuple(self._mismatches(document.attributes, document))
+
+    def normalise(self, document: Document, schema_id: str) -> Envelope:
+        """Subject and predicate are the two words in the event type."""
+        context, subject = document.data["context"], document.data["subject"]
+        noun, predicate = _pair(context["type"])
+        return Envelope(
+            id=event_id(self.name, document, context["id"], dated=True),
+            source=context["source"],
+            subject=Subject(noun, subject["id"], subject.get("source")),
+            predicate=predicate,
+            time=event_time(document, context["timestamp"]),
+            received=received(document),
+            system=self.name,
+            origin=origin(
+                document,
+                context.get("schemaUri") or schema_id,
+                id=context["id"],
+                type=context["type"],
+                source=context["source"],
+            ),
+            details=_details(mapping(subject.get("content"))),
+            payload=document.raw,
+            open_ended=context["type"].startswith(CUSTOM),
+            extensions=kept_extensions(document),
+        )
+
+    def _mismatches(self, attributes: Mapping[str, str], document: Document) -> Iterator[Problem]:
+        for attribute in self._compared:
+            outer, (parent, member) = attributes.get(attribute), _BINDING[attribute]
+            inner = mapping(document.data.get(parent)).get(member)
+            if not isinstance(inner, str) or (outer is None and attribute not in _ALWAYS):
+                continue
+            if not _same(attribute, outer, inner):
+                told = "is missing" if outer is None else f"is {outer[:60]!r}"
+                message = f"the CloudEvents attribute '{attribute}' {told}, but must say the same"
+                yield Problem(f"{document.pointer}/{parent}/{member}", "const", message)
+
+    def _unknown(self, type: str) -> str:
+        same = [known for known in self._types if _unversioned(known) == _unversioned(type)]
+        if same:
+            versions = ", ".join(known.removeprefix(f"{_unversioned(known)}.") for known in same)
+            return f"no such version of {_unversioned(type)}; known versions: {versions}"
+        near = difflib.get_close_matches(type, self._types, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        return f"no such CDEvents type{hint}; known types: {', '.join(self._types)}"
+
+    def _unknown_problem(self, document: Document, type: str) -> Problem:
+        return Problem(
+            f"{document.pointer}/context/type",
+            "enum",
+            f"{type[:60]!r} is not known: {self._unknown(type)}",
+        )
+
+
+def _unversioned(type: str) -> str:
+    """``dev.cdevents.incident.detected.0.1.0`` -> ``dev.cdevents.incident.detected``."""
+    return ".".join(type.split(".")[:4])
+
+
+def _pair(type: str) -> Pair:
+    """The third and fourth word of a type; in a custom one the third is ``<tool>-<subject>``."""
+    _, _, subject, predicate, *_ = type.lower().split(".")
+    return subject, predicate
+
+
+def _same(attribute: str, outer: str | None, inner: str) -> bool:
+    if attribute != "time" or outer is None:
+        return outer == inner
+    try:
+        return timestamps.to_utc(outer) == timestamps.to_utc(inner)
+    except ValueError:
+        return True  # a timestamp that is none is told by the schema
+
+
+def _details(content: Mapping[str, Any]) -> Details:
+    return Details(
+        description=text_of(content.get("description")),
+        environment=_reference(content.get("environment")),
+        service=_reference(content.get("service")),
+        artifact_id=text_of(content.get("artifactId")),
+        ticket_uri=uri_of(content.get("ticketURI")),
+    )
+
+
+def _reference(value: Any) -> Reference | None:
+    """A custom event's content is free, so even a well-known member may hold anything."""
+    id = text_of(mapping(value).get("id"))
+    return Reference(id, text_of(mapping(value).get("source"))) if id else None

@@ -1,0 +1,159 @@
+"""From a request to documents: CloudEvents in their three HTTP modes, else plain JSON.
+
+Source: CloudEvents 1.0.2, HTTP protocol binding sections 3.1 to 3.3.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from gateway import strict_json
+from gateway.errors import (
+    InvalidCloudEvent,
+    Refusal,
+    TooLarge,
+    UnsupportedCharset,
+    UnsupportedMediaType,
+)
+from gateway.model import Document, Message, Problem
+from gateway.schemas import SchemaStore
+from gateway.sources import cloudevents
+
+STRUCTURED = "application/cloudevents+json"
+BATCHED = "application/cloudevents-batch+json"
+_JSON_HINT = "send it with the header 'Content-Type: application/json'"
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a request held: its documents, the refusals of members that could not be read, in order."""
+
+    documents: tuple[Document, ...]
+    refusals: tuple[Refusal, ...] = ()
+    batched: bool = False
+
+    @property
+    def events(self) -> int:
+        """How many events the request meant to send."""
+        return len(self.documents) + len(self.refusals)
+
+
+class Reader:
+    """Tells the content modes apart and unwraps each."""
+
+    def __init__(self, schemas: SchemaStore, max_batch_events: int, lenient_systems: frozenset[str]) -> None:
+        """Take the limit on a batch, and the systems whose CloudEvents may have illegal extension names."""
+        self._schemas = schemas
+        self._max_batch_events = max_batch_events
+        self._lenient_systems = lenient_systems
+
+    def read(self, message: Message) -> Reading:
+        """Unwrap a request. Raises a Refusal when the request as a whole cannot be read.
+
+        In batched mode a bad member does not raise; it is in ``refusals``, its pointers starting with its
+        index.
+        """
+        media_type = _media_type(message.headers.get("content-type", ""))
+        if media_type.startswith("application/cloudevents-batch"):
+            _require(media_type, BATCHED)
+            return self._batch(message)
+        if media_type.startswith("application/cloudevents"):
+            _require(media_type, STRUCTURED)
+            return Reading((self._structured(message, message.body, "", message.id),))
+        if any(name.startswith("ce-") for name in message.headers):
+            return Reading((self._binary(message),))
+        return Reading((_plain(message, media_type),))
+
+    def _batch(self, message: Message) -> Reading:
+        members = strict_json.parse(message.body)
+        if not isinstance(members, list):
+            problem = Problem("", "type", "a batch is a JSON array of CloudEvents")
+            raise InvalidCloudEvent("a batch is a JSON array of CloudEvents", [problem])
+        if len(members) > self._max_batch_events:
+            raise TooLarge(f"a batch holds {self._max_batch_events} events at most, this one {len(members)}")
+        documents: list[Document] = []
+        refusals: list[Refusal] = []
+        for index, raw in enumerate(strict_json.items(message.body)):
+            try:
+                documents.append(self._structured(message, raw, f"/{index}", f"{message.id}-{index}"))
+            except Refusal as refusal:
+                refusals.append(refusal)
+        return Reading(tuple(documents), tuple(refusals), batched=True)
+
+    def _structured(self, message: Message, text: bytes, pointer: str, fresh_id: str) -> Document:
+        event = strict_json.parse(text, pointer)
+        lenient = message.system in self._lenient_systems
+        attributes = cloudevents.structured_attributes(event, self._schemas, pointer, lenient=lenient)
+        raw, member = cloudevents.structured_data(event, text, attributes, pointer)
+        pointer = f"{pointer}/{member}"
+        if member == "data_base64":  # a pointer cannot reach inside the base64 text
+            return _document(message, raw, attributes, "", pointer, fresh_id)
+        return _document(message, raw, attributes, pointer, pointer, fresh_id, event[member])
+
+    def _binary(self, message: Message) -> Document:
+        attributes = cloudevents.binary_attributes(message.headers, self._schemas)
+        _require_json(attributes.get("datacontenttype", ""), "a CloudEvent's data")
+        return _document(message, message.body, attributes, "", "", message.id)
+
+
+def _document(
+    message: Message,
+    raw: bytes,
+    attributes: dict[str, str] | None,
+    pointer: str,
+    member: str,
+    fresh_id: str,
+    data: Any = None,
+) -> Document:
+    return Document(
+        data=strict_json.parse(raw, pointer) if data is None else data,
+        raw=strict_json.compact(raw),
+        message=message,
+        attributes=attributes,
+        pointer=pointer,
+        member=member,
+        fresh_id=fresh_id,
+    )
+
+
+def _plain(message: Message, media_type: str) -> Document:
+    _require_json(message.headers.get("content-type", ""), "the body")
+    document = _document(message, message.body, None, "", "", message.id)
+    if isinstance(document.data, dict) and {"specversion", "source", "type"} <= document.data.keys():
+        problem = Problem("", "content-type", f"send a structured CloudEvent as {STRUCTURED}")
+        raise UnsupportedMediaType(
+            f"this looks like a structured CloudEvent; send it with 'Content-Type: {STRUCTURED}'",
+            [problem],
+        )
+    return document
+
+
+def _media_type(content_type: str) -> str:
+    return content_type.partition(";")[0].strip().lower()
+
+
+def _require(media_type: str, supported: str) -> None:
+    if media_type != supported:
+        raise UnsupportedMediaType(
+            f"of the CloudEvents formats only JSON is read: {supported}",
+            [Problem("", "content-type", f"must be {supported}")],
+        )
+
+
+def _require_json(content_type: str, what: str) -> None:
+    media_type = _media_type(content_type)
+    if not cloudevents.is_json(media_type):
+        named = media_type[:60] or "no content type"
+        raise UnsupportedMediaType(
+            f"{what} must be JSON, not {named}; {_JSON_HINT}",
+            [Problem("", "content-type", f"{named} is not JSON; {_JSON_HINT}")],
+        )
+    for parameter in content_type.split(";")[1:]:
+        name, _, value = parameter.partition("=")
+        if name.strip().lower() == "charset" and value.strip().strip('"').lower() not in (
+            "utf-8",
+            "utf8",
+        ):
+            problem = Problem("", "content-type", "the charset must be utf-8")
+            raise UnsupportedCharset("JSON is read as UTF-8 only", [problem])

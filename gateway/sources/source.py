@@ -1,0 +1,153 @@
+"""What every system's module provides, and the few rules they share."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+from gateway import strict_json, timestamps
+from gateway.formats import is_uri
+from gateway.model import Document, Envelope, Origin, Problem
+from gateway.sources.cloudevents import extensions
+
+Pair = tuple[str, str]
+
+# Headers in which senders repeat one id over the retries of one delivery, first match wins.
+DELIVERY_ID_HEADERS = ("idempotency-key", "webhook-id", "x-webhook-id", "x-delivery-id")
+_MAX_DELIVERY_ID = 256
+
+
+class Source(ABC):
+    """One system: how to recognise its documents, which schema they obey, what they mean.
+
+    Recognition is weaker than validation: it looks for marks, so that an almost right document is told what
+    is wrong with it. All methods are pure and safe to call from several threads.
+    """
+
+    name: str
+    title: str
+    marks: str
+    """In words, for refusals: what a document of this system looks like."""
+    lenient_extensions: bool = False
+    """Whether CloudEvents of this system may carry members with names CloudEvents does not allow."""
+
+    @abstractmethod
+    def pairs(self) -> frozenset[Pair]:
+        """Every (subject type, predicate) this system can give from a closed list; each gets a topic."""
+
+    @abstractmethod
+    def recognise(self, document: Document) -> bool:
+        """Whether the document bears this system's marks."""
+
+    @abstractmethod
+    def schema(self, document: Document) -> str:
+        """Name the schema file for this document. Raises UnknownEventType, saying which are known."""
+
+    @abstractmethod
+    def normalise(self, document: Document, schema_id: str) -> Envelope:
+        """Give the envelope of a document that is valid."""
+
+    def fold(self, data: Any) -> Any:
+        """Give the data with the members that are compared without regard to case in lower case."""
+        return data
+
+    def check(self, document: Document) -> Sequence[Problem]:
+        """List what a schema cannot say; called for invalid documents too, so nothing may be assumed."""
+        return ()
+
+
+def event_id(system: str, document: Document, own: str | None, *, dated: bool) -> str:
+    """Give an id that is the same for every delivery of one event.
+
+    In this order: the sender's ``own`` id, the CloudEvents id, a delivery-id header, a hash of the document
+    when it is ``dated`` (it carries its own time, so equal documents are one event), else a fresh id.
+    """
+    if own:
+        return own
+    if document.attributes:
+        return document.attributes["id"]
+    headers = document.message.headers
+    for name in DELIVERY_ID_HEADERS:
+        if value := headers.get(name, "").strip():
+            return value[:_MAX_DELIVERY_ID]
+    if dated:
+        identity = [system, document.message.resource, document.data]
+        return hashlib.sha256(strict_json.canonical(identity)).hexdigest()[:40]
+    return document.fresh_id
+
+
+def event_time(document: Document, *own: Any) -> str:
+    """Give when it happened, in UTC: the first usable of the sender's times, else the time of arrival."""
+    attributes = document.attributes or {}
+    for value in (*own, attributes.get("time")):
+        if value is not None and value != "":
+            return timestamps.from_loose(value)
+    return timestamps.from_datetime(document.message.received)
+
+
+def origin(
+    document: Document, schema_id: str, *, id: str | None, type: str | None, source: str | None
+) -> Origin:
+    """Give the sender's own identity of the event; the CloudEvents attributes fill the gaps.
+
+    ``schema`` is what the sender declared, else the schema that the document was found valid against.
+    """
+    attributes = document.attributes or {}
+    return Origin(
+        id=id or attributes.get("id"),
+        type=type or attributes.get("type"),
+        source=source or attributes.get("source"),
+        schema=attributes.get("dataschema") or schema_id,
+    )
+
+
+def received(document: Document) -> str:
+    """Give the time of arrival, RFC 3339 in UTC."""
+    return timestamps.from_datetime(document.message.received)
+
+
+def kept_extensions(document: Document) -> dict[str, str]:
+    """Give the CloudEvents extensions to hand on."""
+    return extensions(document.attributes)
+
+
+def labels(pairs: Iterable[tuple[str, Any]]) -> dict[str, str]:
+    """Give the labels that the sender filled: strings and numbers as text, everything else left out."""
+    return {name: text for name, value in pairs if (text := text_of(value))}
+
+
+def text_of(value: Any) -> str | None:
+    """Give a string or number as text; ``None`` for anything else, and for the empty string."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return None
+    return str(value) or None
+
+
+def uri_of(value: Any) -> str | None:
+    """Give an absolute URI as text; ``None`` for anything else, such as a bare ticket key."""
+    text = text_of(value)
+    return text if text and is_uri(text) else None
+
+
+def first(*values: Any) -> str | None:
+    """Give the first value that is text and not empty."""
+    return next((text for value in values if (text := text_of(value))), None)
+
+
+def mapping(value: Any) -> Mapping[str, Any]:
+    """Give a JSON object, or an empty one in place of anything else."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def word(text: str) -> str:
+    """Give a sender's own noun or verb as one word in lower case, everything between its letters as ``_``."""
+    return re.sub(r"\W+", "_", text.strip().lower())
+
+
+def relative_source(*segments: str) -> str:
+    """Give a URI-reference for a sender that names no source of its own, such as ``/ctoai/<team>``."""
+    return "".join(f"/{quote(segment, safe='')}" for segment in segments)

@@ -1,0 +1,69 @@
+"""RFC 3339 times, kept to the last digit: a sender's nanoseconds are not cut to Python's microseconds."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+_RFC3339 = re.compile(
+    r"(\d{4}-\d{2}-\d{2})[Tt](\d{2}:\d{2}:\d{2})(?:\.(\d{1,18}))?([Zz]|[+-]\d{2}:\d{2})", re.ASCII
+)
+_LOCAL = re.compile(r"(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}(?::\d{2})?)(?:\.(\d{1,18}))?", re.ASCII)
+_SECONDS = re.compile(r"\d{1,11}(?:\.\d{1,9})?", re.ASCII)
+
+
+def to_utc(text: str) -> str:
+    """Give an RFC 3339 date-time as the same instant in UTC, its fraction without trailing zeros.
+
+    Two texts that name one instant give equal results. Raises ValueError for anything else, among them
+    times without an offset, ``24:00`` and leap seconds, which Python and most consumers cannot hold.
+    """
+    match = _RFC3339.fullmatch(text)
+    if match is None:
+        raise ValueError("not an RFC 3339 date-time with an offset")
+    day, clock, fraction, offset = match.groups()
+    moment = _parse(f"{day}T{clock}{'+00:00' if offset in 'Zz' else offset}")
+    return _text(moment, fraction)
+
+
+def from_loose(value: str | int | float) -> str:
+    """Give UTC for RFC 3339, ISO 8601 without an offset (taken as UTC), or seconds since 1970.
+
+    The Incidents service accepts "either an ISO 8601 or second timestamp". Raises ValueError.
+    """
+    if isinstance(value, int | float):
+        value = format(value, "f") if isinstance(value, float) else str(value)
+    if _SECONDS.fullmatch(value):
+        seconds, _, fraction = value.partition(".")
+        return _text(_from_seconds(int(seconds)), fraction)
+    match = _LOCAL.fullmatch(value)
+    if match is None:
+        return to_utc(value)
+    day, clock, fraction = match.groups()
+    return _text(_parse(f"{day}T{clock}+00:00"), fraction)
+
+
+def from_datetime(moment: datetime) -> str:
+    """Give an aware datetime as RFC 3339 in UTC, to the microsecond."""
+    moment = moment.astimezone(UTC)
+    return _text(moment, f"{moment.microsecond:06d}")
+
+
+def _parse(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("outside the years 0001 to 9999") from error
+
+
+def _from_seconds(seconds: int) -> datetime:
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (OverflowError, OSError) as error:
+        raise ValueError("outside the years 0001 to 9999") from error
+
+
+def _text(moment: datetime, fraction: str | None) -> str:
+    digits = (fraction or "").rstrip("0")
+    base = f"{moment.year:04d}-{moment:%m-%dT%H:%M:%S}"
+    return f"{base}.{digits}Z" if digits else f"{base}Z"

@@ -1,0 +1,1 @@
+"""Arriving: HTTP in, receipts or problem documents out."""

@@ -1,0 +1,142 @@
+"""The examples beside the schemas, as test cases; ``python -m tests.examples`` writes what they give now.
+
+``valid/<name>.json`` is a request body, ``valid/expected/<name>.json`` the request around it and the
+envelopes it becomes. ``invalid`` likewise, with the status, the problem type and the problems.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from gateway import envelope as envelopes
+from gateway import settings
+from gateway.app import build
+from gateway.errors import Refusal
+from gateway.model import Message, Record
+from gateway.pipeline import Pipeline
+from gateway.web.routes import INTAKES
+
+SCHEMAS = Path(__file__).parent.parent / "schemas"
+RECEIVED = datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=UTC)
+REQUEST_ID = "00000000-0000-4000-8000-000000000000"
+
+
+@dataclass(frozen=True)
+class Example:
+    body_path: Path
+    expected_path: Path
+
+    @property
+    def name(self) -> str:
+        return f"{self.body_path.parent.parent.parent.name}/{self.body_path.stem}"
+
+    @property
+    def body(self) -> bytes:
+        return self.body_path.read_bytes()
+
+    @property
+    def expected(self) -> dict[str, Any]:
+        return dict(json.loads(self.expected_path.read_text(encoding="utf-8")))
+
+    @property
+    def method(self) -> str:
+        return str(self.expected["request"]["method"])
+
+    @property
+    def path(self) -> str:
+        return str(self.expected["request"]["path"])
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return dict(self.expected["request"]["headers"])
+
+    def message(self, body: bytes | None = None) -> Message:
+        """The message that the door makes of this request, at a fixed time and with a fixed id."""
+        for intake in INTAKES:
+            start, resource, _ = intake.rule.partition("<resource>")
+            matches = self.path.startswith(start) if resource else self.path == intake.rule
+            if intake.method == self.method and matches:
+                return Message(
+                    headers={name.lower(): value for name, value in self.headers.items()},
+                    body=self.body if body is None else body,
+                    id=REQUEST_ID,
+                    received=RECEIVED,
+                    system=intake.system,
+                    resource=self.path.removeprefix(start) if resource else None,
+                    update=intake.update,
+                )
+        raise AssertionError(f"{self.name}: no such route: {self.method} {self.path}")
+
+
+def examples(kind: str) -> list[Example]:
+    """All examples of a kind, ``valid`` or ``invalid``, found by glob."""
+    return [
+        Example(path, path.parent / "expected" / path.name)
+        for path in sorted(SCHEMAS.glob(f"*/examples/{kind}/*.json"))
+    ]
+
+
+def pipeline() -> Pipeline:
+    """A pipeline with default settings whose publisher is never asked."""
+    return build(settings.load({})).pipeline
+
+
+def envelope_of(record: Record) -> dict[str, Any]:
+    """The envelope as a consumer reads it, less the payload, which is the example's own body."""
+    envelope = dict(json.loads(record.value))
+    del envelope["payload"]
+    return envelope
+
+
+def outcome(taken: Pipeline, example: Example) -> dict[str, Any]:
+    """What the example gives now, in the form of its expected file."""
+    try:
+        records = taken.prepare(example.message())
+    except Refusal as refusal:
+        return {
+            "status": refusal.status,
+            "type": refusal.type,
+            "errors": [{"pointer": p.pointer, "keyword": p.keyword} for p in refusal.problems],
+        }
+    return {
+        "records": [
+            {
+                "id": record.envelope.id,
+                "source": record.envelope.source,
+                "topic": record.topic,
+                "key": record.key.decode(),
+                "envelope": envelopes.to_dict(record.envelope),
+            }
+            for record in records
+        ]
+    }
+
+
+def main() -> None:
+    taken = pipeline()
+    for kind in ("valid", "invalid"):
+        for example in examples(kind):
+            before = example.expected
+            now = outcome(taken, example)
+            if kind == "invalid" and any(now.get(k) != before.get(k) for k in before if k != "request"):
+                print(
+                    example.name,
+                    "expected",
+                    {k: before[k] for k in before if k != "request"},
+                    "gives",
+                    now,
+                )
+            if kind == "valid" and "records" not in now:
+                print(example.name, "is refused", now)
+            if "--write" in sys.argv:
+                text = json.dumps({"request": before["request"]} | now, indent=2, ensure_ascii=False)
+                example.expected_path.write_text(f"{text}\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
