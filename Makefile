@@ -1,0 +1,76 @@
+# Needs Python 3.11 or later with venv, and make; a real Kafka also needs Java 17 and Maven.
+
+PYTHON ?= $(firstword $(foreach python,python3.11 python3,$(shell \
+	$(python) -c 'import sys; sys.version_info >= (3, 11) and print("$(python)")' 2>/dev/null)))
+
+PINS := deploy/requirements
+# Each is made after its step is done, so an interrupted set-up is done again.
+PINNED := .venv/.pinned
+READY := .venv/.ready
+PIP := python -m pip install --quiet --disable-pip-version-check
+BROKER = $(if $(PYTHON),$(PYTHON),$(error Python 3.11 or later is needed)) deploy/kafka/broker.py
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test fuzz lint types format kafka kafka-stop wheel lock clean
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name what; do \
+		printf '%-12s %s\n' "$$name" "$$what"; done
+
+setup: $(READY)  ## make .venv from the pinned versions
+
+# An old environment is thrown away: pip would leave behind what is no longer pinned.
+$(PINNED): $(PINS)/dev.txt
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or later is needed: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	$(PYTHON) -m venv --clear .venv
+	.venv/bin/$(PIP) --require-hashes -r $(PINS)/dev.txt
+	@touch $@
+
+$(READY): $(PINNED) pyproject.toml
+	.venv/bin/$(PIP) --no-deps --no-build-isolation -e .
+	@touch $@
+
+run: $(READY)  ## start the gateway on 127.0.0.1:8080
+	@exec .venv/bin/gateway serve
+
+test: $(READY)  ## run every test
+	.venv/bin/python -m pytest
+
+FUZZ_EXAMPLES ?= 20000
+fuzz: $(READY)  ## post mutated events for longer
+	FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) .venv/bin/python -m pytest tests/test_fuzz.py --timeout 3600
+
+lint: $(READY)  ## check style, formatting, the direction of imports and the pins
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/lint-imports
+	.venv/bin/python -m pip check
+
+types: $(READY)  ## check the types
+	.venv/bin/mypy
+
+format: $(READY)  ## put the code in form
+	.venv/bin/ruff check --fix
+	.venv/bin/ruff format
+
+kafka:  ## start a real Apache Kafka on 127.0.0.1:9092
+	@$(BROKER) start
+
+kafka-stop:  ## stop it
+	@$(BROKER) stop
+
+wheel: $(READY)  ## build the sdist, and the wheel from it, into dist/
+	.venv/bin/python -m build --no-isolation
+
+# Keeps every pin that still satisfies pyproject.toml; `make lock UPGRADE=--upgrade` takes the newest.
+# A folder of local wheels (PIP_FIND_LINKS) would add hashes that nobody else can get.
+COMPILE = env -u PIP_FIND_LINKS CUSTOM_COMPILE_COMMAND="make lock" .venv/bin/pip-compile --quiet \
+	--generate-hashes --strip-extras --allow-unsafe --no-emit-find-links --no-emit-index-url $(UPGRADE)
+lock: $(READY)  ## compile the pinned versions from pyproject.toml
+	$(COMPILE) --output-file $(PINS)/run.txt pyproject.toml
+	$(COMPILE) --only-build-deps --build-deps-for wheel --output-file $(PINS)/build.txt pyproject.toml
+	$(COMPILE) --extra dev --output-file $(PINS)/dev.txt pyproject.toml
+
+clean:  ## remove what can be made again (not .data and .kafka, they hold events)
+	rm -rf .venv build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find gateway tests deploy -name __pycache__ -prune -exec rm -rf {} +
