@@ -87,7 +87,8 @@ def build_router(settings: Settings, store: SchemaStore, sources: Sources) -> Ro
     try:
         return Router(sources.pairs(), naming)
     except ValueError as error:
-        raise SettingsError([f"{settings_module.variable('topic_prefix')}: {error}"]) from None
+        names = " and ".join(map(settings_module.variable, ("topic_prefix", "topic_template")))
+        raise SettingsError([f"{names}: {error}"]) from None
 
 
 def build_publisher(settings: Settings, router: Router) -> Publisher:
@@ -97,9 +98,8 @@ def build_publisher(settings: Settings, router: Router) -> Publisher:
     return LocalLog(settings.data_dir, settings.ack_timeout_ms / 1_000)
 
 
-def start() -> Gateway:
-    """Read the settings, build, and start publishing: what a worker process does after its fork."""
-    settings = settings_module.load()
+def start(settings: Settings) -> Gateway:
+    """Build, and start publishing: what a worker process does after its fork."""
     logs.configure(settings.log_level)
     gateway = build(settings)
     gateway.publisher.start()

@@ -15,7 +15,11 @@ from gateway.model import Problem
 
 
 class GatewayError(Exception):
-    """A request that ends without a receipt. ``problems`` lists everything wrong, in document order."""
+    """A request that ends without a receipt.
+
+    ``problems`` lists everything wrong, in document order; ``systems`` names the system of every event that
+    ends with this error.
+    """
 
     type: ClassVar[str]
     status: ClassVar[int]
@@ -26,8 +30,7 @@ class GatewayError(Exception):
         super().__init__(detail)
         self.detail = detail
         self.problems: Sequence[Problem] = tuple(problems)
-        self.system = "unknown"
-        self.events = 1
+        self.systems: tuple[str, ...] = ("unknown",)
 
 
 class Refusal(GatewayError):

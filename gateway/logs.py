@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 from gateway import strict_json
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-# At DEBUG these log keys, values and headers of records.
-_TALKATIVE = ("kafka",)
+# At DEBUG it logs keys, values and headers of records; at ERROR, several lines for each attempt to connect.
+# The gateway says itself, once, when Kafka goes away and when it is back.
+_TALKATIVE = "kafka"
 
 
 class JsonFormatter(logging.Formatter):
@@ -35,5 +36,4 @@ def configure(level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    for name in _TALKATIVE:
-        logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level.upper())))
+    logging.getLogger(_TALKATIVE).setLevel(logging.WARNING if level == "debug" else logging.CRITICAL)

@@ -23,9 +23,9 @@ class Metrics:
             registry=self._registry,
         )
 
-    def count(self, system: str, outcome: Outcome, events: int = 1) -> None:
-        """Count events that have ended. ``system`` is one of the systems, or ``unknown``."""
-        self._events.labels(system=system, outcome=outcome.value).inc(events)
+    def count(self, system: str, outcome: Outcome) -> None:
+        """Count an event that has ended. ``system`` is one of the systems, or ``unknown``."""
+        self._events.labels(system=system, outcome=outcome.value).inc()
 
     def exposition(self) -> bytes:
         """Give the Prometheus text format."""

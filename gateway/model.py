@@ -59,8 +59,7 @@ class Document:
     ``raw`` is the document's text as sent, digit for digit, less the white space between its tokens;
     ``data`` the same, parsed. ``attributes`` are the CloudEvents context attributes it came with, ``None``
     for plain JSON. ``pointer`` is where the document lies in the body, to begin the pointers of its
-    problems with; ``member`` is the nearest place that a pointer can reach when the document is base64.
-    ``fresh_id`` is an id to use when the sender gave none.
+    problems with. ``fresh_id`` is an id to use when the sender gave none.
     """
 
     data: Any
@@ -68,7 +67,6 @@ class Document:
     message: Message
     attributes: Mapping[str, str] | None = None
     pointer: str = ""
-    member: str = ""
     fresh_id: str = ""
 
 

@@ -7,6 +7,7 @@ replay share them.
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 
@@ -68,17 +69,18 @@ class Pipeline:
 
         Raises a Refusal at once; the future raises a Failure when the records could not be made durable.
         """
+        records: tuple[Record, ...] = ()
         try:
             records = self.prepare(message)
+            published = self.publisher.publish(records)
         except Refusal as refusal:
-            self.metrics.count(refusal.system, Outcome.REJECTED, refusal.events)
+            self._count(Outcome.REJECTED, refusal.systems)
             raise
         except Exception as error:
-            self.metrics.count("unknown", Outcome.FAILED)
-            logger.exception("a message could not be prepared", extra={"request": message.id})
+            self._count(Outcome.FAILED, [r.envelope.system for r in records] or ["unknown"])
+            logger.exception("a message could not be taken", extra={"request": message.id})
             raise InternalError("the gateway failed on this request; its id is in the log") from error
         receipts: Future[tuple[Receipt, ...]] = Future()
-        published = self.publisher.publish(records)
         published.add_done_callback(lambda done: self._finish(records, done, receipts))
         return receipts
 
@@ -93,7 +95,7 @@ class Pipeline:
             except Refusal as refusal:
                 refusals.append(refusal)
         if refusals and reading.batched:
-            raise _batch_refusal(refusals, reading.events)
+            raise _batch_refusal(refusals, records)
         if refusals:
             raise refusals[0]
         return tuple(records)
@@ -106,7 +108,7 @@ class Pipeline:
             envelope = self.normalise(source, document, schema)
             return self.route(document, envelope)
         except Refusal as refusal:
-            refusal.system = source.name
+            refusal.systems = (source.name,)
             raise
 
     def validate(self, source: Source, document: Document) -> str:
@@ -126,7 +128,7 @@ class Pipeline:
     def normalise(self, source: Source, document: Document, schema: str) -> Envelope:
         """Give the one shape, with names that are safe as keys and headers."""
         envelope = source.normalise(document, self.schemas.id(schema))
-        envelopes.check_names(envelope, document.member)
+        envelopes.check_names(envelope, document.pointer)
         return envelope
 
     def route(self, document: Document, envelope: Envelope) -> Record:
@@ -134,7 +136,7 @@ class Pipeline:
         record = self.router.route(envelope)
         if record.size > self._max_record_bytes:
             message = f"the normalised event has {record.size} bytes, over {self._max_record_bytes}"
-            raise TooLarge(message, [Problem(document.member, "size", message)])
+            raise TooLarge(message, [Problem(document.pointer, "size", message)])
         return record
 
     def _finish(
@@ -144,25 +146,31 @@ class Pipeline:
         receipts: Future[tuple[Receipt, ...]],
     ) -> None:
         error = done.exception()
+        refused = isinstance(error, Refusal)
         for index, record in enumerate(records):
-            outcome = Outcome.FAILED if error else done.result()[index].outcome
-            self.metrics.count(record.envelope.system, outcome)
+            failed = Outcome.REJECTED if refused else Outcome.FAILED
+            outcome = failed if error else done.result()[index].outcome
+            self._count(outcome, [record.envelope.system])
         if error:
             receipts.set_exception(error)
         else:
             receipts.set_result(tuple(map(Receipt, records, done.result())))
 
+    def _count(self, outcome: Outcome, systems: Iterable[str]) -> None:
+        for system in systems:
+            self.metrics.count(system, outcome)
 
-def _batch_refusal(refusals: list[Refusal], events: int) -> BatchInvalid:
+
+def _batch_refusal(refusals: Sequence[Refusal], good: Sequence[Record]) -> BatchInvalid:
     problems = sorted(
         (problem for refusal in refusals for problem in refusal.problems),
         key=lambda problem: (int(problem.pointer.split("/")[1]), problem),
     )
-    refusal = BatchInvalid(
-        f"{len(refusals)} of {events} events of the batch are refused, so none was published",
-        problems,
+    events = len(refusals) + len(good)
+    detail = f"{len(refusals)} of {events} events of the batch are refused, so none was published"
+    refusal = BatchInvalid(detail, problems)
+    refusal.systems = (
+        *(system for refused in refusals for system in refused.systems),
+        *(record.envelope.system for record in good),
     )
-    systems = {refusal.system for refusal in refusals}
-    refusal.system = systems.pop() if len(systems) == 1 else "unknown"
-    refusal.events = events
     return refusal

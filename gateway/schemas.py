@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import jsonschema_rs
 from jsonschema import Draft202012Validator, FormatChecker
-from jsonschema.exceptions import ValidationError
+from jsonschema.exceptions import SchemaError, ValidationError
 from referencing import Registry, Resource
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012
@@ -87,22 +87,23 @@ class SchemaStore:
             (uri, Resource.from_contents(schema, default_specification=DRAFT202012))
             for uri, schema in resources
         )
-        fast_registry = jsonschema_rs.Registry(resources, draft=jsonschema_rs.Draft202012)
         checker = FormatChecker(formats=())
         for format_name, check in FORMATS.items():
             checker.checks(format_name)(_strings_only(check))
         for name, schema in self._schemas.items():
             try:
                 Draft202012Validator.check_schema(schema)
-                self._explainers[name] = Draft202012Validator(
-                    schema, registry=registry, format_checker=checker
-                )
                 _resolve_all(schema, registry)
-                self._deciders[name] = jsonschema_rs.Draft202012Validator(
-                    schema, registry=fast_registry, formats=FORMATS, validate_formats=True
-                )
-            except (Exception, Unresolvable) as error:  # each library has its own tree of errors
+            except (SchemaError, Unresolvable) as error:
                 faults.append(f"schema {name}: {type(error).__name__}: {str(error)[:200]}")
+        if faults:
+            return
+        fast_registry = jsonschema_rs.Registry(resources, draft=jsonschema_rs.Draft202012)
+        for name, schema in self._schemas.items():
+            self._explainers[name] = Draft202012Validator(schema, registry=registry, format_checker=checker)
+            self._deciders[name] = jsonschema_rs.Draft202012Validator(
+                schema, registry=fast_registry, formats=FORMATS, validate_formats=True
+            )
 
 
 def _parsed(texts: Mapping[str, bytes], faults: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:

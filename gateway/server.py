@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import click
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 
-from gateway import app
+from gateway import app, settings
+from gateway.errors import SettingsError
 from gateway.settings import Settings
 
 # Longer than the longest wait for an acknowledgement, so that a stop cuts no request short.
@@ -17,19 +19,31 @@ _GRACE_SECONDS = 15
 class Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no types
     """gunicorn with the options this program needs; each worker builds its gateway after the fork."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, chosen: Settings) -> None:
+        self._settings = chosen
         self._gateway: app.Gateway | None = None
         super().__init__()
 
     def load_config(self) -> None:
-        """Give gunicorn its options."""
+        """Give gunicorn its options; called again for a reload (SIGHUP)."""
         for name, value in self._options().items():
             self.cfg.set(name, value)
 
+    def reload(self) -> None:
+        """Read the settings again for the next workers; settings that cannot be used change nothing."""
+        try:
+            fresh = settings.load()
+            app.build(fresh)
+        except SettingsError as error:
+            for fault in error.faults:
+                click.echo(f"reload refused, the old settings stay: {fault}", err=True)
+        else:
+            self._settings = fresh
+        super().reload()
+
     def load(self) -> Flask:
         """Build and start the gateway in this worker."""
-        self._gateway = app.start()
+        self._gateway = app.start(self._settings)
         return self._gateway.application
 
     def _options(self) -> dict[str, Any]:

@@ -12,10 +12,17 @@ import string
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from gateway.errors import SettingsError
 
@@ -23,15 +30,14 @@ PREFIX = "GATEWAY_"
 CONFIG = f"{PREFIX}CONFIG"
 SystemName = Literal["cdevents", "ctoai", "ibm", "tracker", "incidents"]
 SYSTEMS: tuple[SystemName, ...] = get_args(SystemName)
-Names = Annotated[tuple[str, ...], NoDecode]
+
+_SASL = ("kafka_sasl_mechanism", "kafka_sasl_username", "kafka_sasl_password")
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """All settings of one gateway; frozen."""
 
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX, frozen=True, extra="forbid", env_ignore_empty=True, validate_default=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     bind: str = Field("127.0.0.1:8080", description="host:port to listen on")
     data_dir: Path = Field(Path(".data"), description="folder for the local log and other state")
@@ -41,8 +47,8 @@ class Settings(BaseSettings):
     threads: int = Field(32, ge=1, le=1024, description="requests served at once by a worker")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="how much is logged")
 
-    systems: Annotated[tuple[SystemName, ...], NoDecode] = Field(
-        SYSTEMS, min_length=1, description="systems that are switched on, separated by commas"
+    systems: tuple[SystemName, ...] = Field(
+        SYSTEMS, description="systems that are switched on, separated by commas"
     )
     cdevents_lenient_identity: bool = Field(
         False, description="let the CloudEvents id and time differ from the CDEvent's own"
@@ -67,7 +73,7 @@ class Settings(BaseSettings):
     ack_timeout_ms: int = Field(
         3_000, ge=50, le=10_000, description="longest wait for an acknowledgement before 503"
     )
-    allowed_origins: Names = Field(
+    allowed_origins: tuple[str, ...] = Field(
         (), description="origins that the OPTIONS handshake admits, separated by commas; * for any"
     )
 
@@ -89,20 +95,20 @@ class Settings(BaseSettings):
         "binary", description="CloudEvents content mode of the records"
     )
 
-    kafka_bootstrap_servers: Names = Field(
+    kafka_bootstrap_servers: tuple[str, ...] = Field(
         (),
         description="host:port of brokers, separated by commas; without it the local log is used",
     )
     kafka_client: Literal["kafka-python"] = Field("kafka-python", description="Kafka client library")
-    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
-        "PLAINTEXT", description="how to talk to the brokers"
-    )
     kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = Field(
         None, description="SASL mechanism"
     )
     kafka_sasl_username: str | None = Field(None, description="SASL user name")
     kafka_sasl_password: SecretStr | None = Field(None, description="SASL password")
     kafka_sasl_password_file: Path | None = Field(None, description="file that holds the SASL password")
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="how to talk to the brokers"
+    )
     kafka_ssl_ca_file: Path | None = Field(None, description="CA certificates that sign the brokers'")
     kafka_ssl_certificate_file: Path | None = Field(None, description="client certificate")
     kafka_ssl_key_file: Path | None = Field(None, description="key of the client certificate")
@@ -114,12 +120,20 @@ class Settings(BaseSettings):
             tuple(p for part in value.split(",") if (p := part.strip())) if isinstance(value, str) else value
         )
 
-    @field_validator("bind")
+    @field_validator("bind", "kafka_bootstrap_servers")
     @classmethod
-    def _host_and_port(cls, value: str) -> str:
-        host, _, port = value.rpartition(":")
-        if not host or not port.isdecimal() or not 0 <= int(port) <= 65_535:
-            raise ValueError("must be host:port, such as 127.0.0.1:8080")
+    def _host_and_port(cls, value: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        for address in (value,) if isinstance(value, str) else value:
+            host, _, port = address.rpartition(":")
+            if not host or not port.isdecimal() or not 0 <= int(port) <= 65_535:
+                raise ValueError("must be host:port, such as 127.0.0.1:8080")
+        return value
+
+    @field_validator("systems")
+    @classmethod
+    def _at_least_one(cls, value: tuple[SystemName, ...]) -> tuple[SystemName, ...]:
+        if not value:
+            raise ValueError("must name at least one system")
         return value
 
     @field_validator("topic_template")
@@ -138,20 +152,25 @@ class Settings(BaseSettings):
     )
     @classmethod
     def _readable(cls, value: Path | None) -> Path | None:
-        if value is not None and not os.access(value, os.R_OK):
-            raise ValueError(f"cannot read {value}")
+        try:
+            if value is not None:
+                value.read_bytes()
+        except OSError as error:
+            raise ValueError(f"cannot read {value}: {error.strerror}") from None
         return value
 
-    @model_validator(mode="after")
-    def _sasl_is_whole(self) -> Settings:
-        needs = self.kafka_security_protocol.startswith("SASL")
-        given = all((self.kafka_sasl_mechanism, self.kafka_sasl_username, self.sasl_password()))
-        if needs and not given:
+    @field_validator("kafka_security_protocol")
+    @classmethod
+    def _sasl_is_whole(cls, value: str, info: ValidationInfo) -> str:
+        """The SASL settings are declared before this one; a faulty one among them is told by itself."""
+        given = info.data
+        passwords = given.get("kafka_sasl_password", True), given.get("kafka_sasl_password_file", True)
+        named = given.get("kafka_sasl_mechanism", True) and given.get("kafka_sasl_username", True)
+        if value.startswith("SASL") and not (named and any(passwords)):
             raise ValueError(
-                f"{PREFIX}KAFKA_SECURITY_PROTOCOL={self.kafka_security_protocol} needs "
-                "KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD (or _FILE)"
+                f"{value} needs {', '.join(map(variable, _SASL))} or {variable('kafka_sasl_password_file')}"
             )
-        return self
+        return value
 
     def sasl_password(self) -> str | None:
         """Give the SASL password, from the variable or its file."""
@@ -159,24 +178,13 @@ class Settings(BaseSettings):
             return self.kafka_sasl_password_file.read_text(encoding="utf-8").strip()
         return self.kafka_sasl_password.get_secret_value() if self.kafka_sasl_password else None
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The environment wins over what ``load`` passes in from the TOML file."""
-        return env_settings, init_settings
-
 
 def load(environ: Mapping[str, str] | None = None) -> Settings:
     """Read the settings from the environment and the TOML file. Raises SettingsError with every fault."""
     environ = os.environ if environ is None else environ
+    given = {name: environ.get(variable(name)) for name in Settings.model_fields}
     try:
-        return Settings(**_from_file(environ.get(CONFIG)))
+        return Settings(**_from_file(environ.get(CONFIG)) | {n: v for n, v in given.items() if v})
     except ValidationError as error:
         raise SettingsError([_fault(item) for item in error.errors(include_url=False)]) from None
 

@@ -28,6 +28,7 @@ from gateway.model import Problem
 MAX_DEPTH = 64
 MAX_MEMBERS = 10_000
 MAX_NAME = 1_024
+_MAX_QUOTE = 60
 # The range every common reader holds exactly as an integer of 64 bits, signed or unsigned.
 _INT_RANGE = range(-(2**63), 2**64)
 
@@ -171,15 +172,11 @@ def _number(digits: str) -> float:
 
 def _duplicate_keys(data: Any, found: list[tuple[dict[str, Any], str]], pointer: str) -> Refusal:
     places = {id(members): place for place, members in _objects(data, pointer)}
-    problems = [
-        Problem(
-            f"{places.get(id(members), pointer)}/{escape(name)}",
-            "duplicate-key",
-            "named more than once",
-        )
+    problems = {
+        Problem(f"{places[id(members)]}/{escape(name[:_MAX_QUOTE])}", "duplicate-key", "named more than once")
         for members, name in found
-    ]
-    return DuplicateKey("a member is named more than once in one object", problems)
+    }
+    return DuplicateKey("a member is named more than once in one object", sorted(problems))
 
 
 def _objects(value: Any, pointer: str) -> list[tuple[str, dict[str, Any]]]:

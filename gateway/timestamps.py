@@ -6,10 +6,10 @@ import re
 from datetime import UTC, datetime
 
 _RFC3339 = re.compile(
-    r"(\d{4}-\d{2}-\d{2})[Tt](\d{2}:\d{2}:\d{2})(?:\.(\d{1,18}))?([Zz]|[+-]\d{2}:\d{2})", re.ASCII
+    r"(\d{4}-\d{2}-\d{2})[Tt](\d{2}:\d{2}:\d{2})(?:\.(\d{1,18}))?([Zz]|[+-][0-2]\d:[0-5]\d)", re.ASCII
 )
 _LOCAL = re.compile(r"(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}(?::\d{2})?)(?:\.(\d{1,18}))?", re.ASCII)
-_SECONDS = re.compile(r"\d{1,11}(?:\.\d{1,9})?", re.ASCII)
+_SECONDS = re.compile(r"\d{1,12}(?:\.\d{1,9})?", re.ASCII)
 
 
 def to_utc(text: str) -> str:
@@ -31,8 +31,9 @@ def from_loose(value: str | int | float) -> str:
 
     The Incidents service accepts "either an ISO 8601 or second timestamp". Raises ValueError.
     """
-    if isinstance(value, int | float):
-        value = format(value, "f") if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        value = int(value) if value.is_integer() else format(value, "f")
+    value = str(value)
     if _SECONDS.fullmatch(value):
         seconds, _, fraction = value.partition(".")
         return _text(_from_seconds(int(seconds)), fraction)

@@ -16,11 +16,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kafka import KafkaAdminClient, KafkaProducer
-from kafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
+from kafka.errors import MessageSizeTooLargeError, RecordListTooLargeError
 
 from gateway.errors import GatewayError, Overloaded, TooLarge, Unavailable
 from gateway.model import Health, Outcome, Placement, Problem, Record
-from gateway.publishing import kafka_options
+from gateway.publishing import kafka_clients
 from gateway.publishing.futures import Deadlines, fail, succeed
 from gateway.settings import Settings
 
@@ -28,7 +28,9 @@ logger = logging.getLogger(__name__)
 
 _PROBE_SECONDS = 2.0
 _RETRY_SECONDS = 1.0
+_PROBE_TIMEOUT_MS = 3_000
 _CLOSE_SECONDS = 5.0
+_AWAY = "Kafka is away"
 _TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
 
 
@@ -60,7 +62,7 @@ class KafkaPublisher:
         self._admin: KafkaAdminClient | None = None
         self._producer: KafkaProducer | None = None
         self._topics: frozenset[str] | None = None  # None while the brokers are away
-        self._told: Any = ()
+        self._told: Any = None
         self._lock = threading.Lock()
         self._in_flight = 0
 
@@ -87,7 +89,7 @@ class KafkaPublisher:
         """Ready while the brokers answer; a missing topic is named and only its own events are refused."""
         topics = self._topics
         if topics is None:
-            return Health(False, "Kafka is away")
+            return Health(False, _AWAY)
         missing = tuple(sorted(self._declared - topics))
         if missing:
             return Health(len(missing) < len(self._declared), "topics are missing on Kafka", missing)
@@ -114,7 +116,7 @@ class KafkaPublisher:
         if self._stop.is_set():
             return Unavailable("the gateway is stopping")
         if topics is None:
-            return Unavailable("Kafka is away")
+            return Unavailable(_AWAY)
         if missing := {record.topic for record in request.records} - topics:
             return Unavailable(f"the topic {min(missing)} does not exist yet")
         with self._lock:
@@ -133,7 +135,7 @@ class KafkaPublisher:
     def _send(self, request: _Request, index: int, record: Record) -> None:
         try:
             if self._producer is None:
-                raise Unavailable("Kafka is away")
+                raise Unavailable(_AWAY)
             sent = self._producer.send(
                 record.topic, key=record.key, value=record.value, headers=list(record.headers)
             )
@@ -177,9 +179,8 @@ class KafkaPublisher:
         while not self._stop.is_set():
             try:
                 self._probe()
-            except (KafkaError, OSError) as error:
-                self._topics = None
-                self._tell(logging.ERROR, "Kafka is away", error=f"{type(error).__name__}: {error}")
+            except Exception as error:  # whatever kafka-python throws, this thread must live on
+                self._lost(error)
                 self._stop.wait(_RETRY_SECONDS)
             else:
                 self._stop.wait(_PROBE_SECONDS)
@@ -187,30 +188,33 @@ class KafkaPublisher:
     def _probe(self) -> None:
         """Connect if need be, then ask which of the declared topics there are."""
         if self._admin is None:
-            options = kafka_options.connection(self._settings)
-            self._admin = KafkaAdminClient(**options, request_timeout_ms=3_000)
+            options = kafka_clients.connection(self._settings) | {"request_timeout_ms": _PROBE_TIMEOUT_MS}
+            self._admin = kafka_clients.build(KafkaAdminClient, options)
         topics = self._declared & frozenset(self._admin.list_topics())
         if self._producer is None:
-            self._producer = KafkaProducer(**kafka_options.producer(self._settings))
+            self._producer = kafka_clients.build(KafkaProducer, kafka_clients.producer(self._settings))
         for topic in topics - (self._topics or frozenset()):
             self._producer.partitions_for(topic)  # so that no later send waits for metadata
         self._topics = topics
-        missing = sorted(self._declared - topics)
-        if missing:
-            self._tell(
-                logging.ERROR,
-                "topics are missing on Kafka; run: gateway topics --create",
-                missing=missing,
-            )
+        if missing := sorted(self._declared - topics):
+            message = "topics are missing on Kafka; run: gateway topics --create"
+            self._tell(logging.ERROR, missing, message, missing=missing)
         else:
             self._tell(logging.INFO, "connected to Kafka", topics=len(topics))
 
-    def _tell(self, level: int, message: str, **extra: Any) -> None:
+    def _lost(self, error: Exception) -> None:
+        self._topics = None
+        _close(self._admin)
+        self._admin = None
+        if self._told != _AWAY:
+            reached = kafka_clients.why_unreachable(self._settings)
+            self._tell(logging.ERROR, _AWAY, error=f"{type(error).__name__}: {error}", reached=reached)
+
+    def _tell(self, level: int, state: Any, message: str = "", **extra: Any) -> None:
         """Log a state once, when it begins."""
-        state = (message, extra.get("missing"))
         if state != self._told:
             self._told = state
-            logger.log(level, message, extra=extra)
+            logger.log(level, message or state, extra=extra)
 
 
 def _close(client: KafkaProducer | KafkaAdminClient | None) -> None:
@@ -222,5 +226,5 @@ def _close(client: KafkaProducer | KafkaAdminClient | None) -> None:
             client.close(timeout=_CLOSE_SECONDS)
         else:
             client.close()
-    except KafkaError as error:
+    except Exception as error:  # kafka-python, again
         logger.warning("a Kafka client did not close cleanly", extra={"error": str(error)})

@@ -10,7 +10,7 @@ from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from gateway.errors import Unavailable
-from gateway.publishing import kafka_options
+from gateway.publishing import kafka_clients
 from gateway.settings import Settings
 
 _POLL_MS = 500
@@ -32,10 +32,10 @@ class Consumed:
 def existing(settings: Settings) -> frozenset[str]:
     """Give the names of the topics on the brokers. Raises Unavailable."""
     try:
-        with KafkaAdminClient(**kafka_options.connection(settings)) as admin:
+        with KafkaAdminClient(**kafka_clients.connection(settings)) as admin:
             return frozenset(admin.list_topics())
     except (KafkaError, OSError) as error:
-        raise _unreachable(error) from error
+        raise _unreachable(settings, error) from error
 
 
 def create(settings: Settings, topics: Sequence[str]) -> None:
@@ -45,12 +45,12 @@ def create(settings: Settings, topics: Sequence[str]) -> None:
         "replication_factor": settings.topic_replication,
     }
     try:
-        with KafkaAdminClient(**kafka_options.connection(settings)) as admin:
+        with KafkaAdminClient(**kafka_clients.connection(settings)) as admin:
             admin.create_topics(dict.fromkeys(topics, options), wait_for_metadata=True)
     except TopicAlreadyExistsError:
         return  # someone else was faster
     except (KafkaError, OSError) as error:
-        raise _unreachable(error) from error
+        raise _unreachable(settings, error) from error
 
 
 def consume(settings: Settings, pattern: re.Pattern[str], *, from_start: bool) -> Iterator[Consumed | None]:
@@ -60,7 +60,7 @@ def consume(settings: Settings, pattern: re.Pattern[str], *, from_start: bool) -
     """
     try:
         consumer = KafkaConsumer(
-            **kafka_options.connection(settings), enable_auto_commit=False, group_id=None
+            **kafka_clients.connection(settings), enable_auto_commit=False, group_id=None
         )
         try:
             topics = [topic for topic in sorted(consumer.topics()) if pattern.fullmatch(topic)]
@@ -92,8 +92,9 @@ def consume(settings: Settings, pattern: re.Pattern[str], *, from_start: bool) -
         finally:
             consumer.close()
     except (KafkaError, OSError) as error:
-        raise _unreachable(error) from error
+        raise _unreachable(settings, error) from error
 
 
-def _unreachable(error: Exception) -> Unavailable:
-    return Unavailable(f"Kafka: {type(error).__name__}: {error}")
+def _unreachable(settings: Settings, error: Exception) -> Unavailable:
+    reached = kafka_clients.why_unreachable(settings)
+    return Unavailable(f"Kafka: {type(error).__name__}: {error} ({reached})")

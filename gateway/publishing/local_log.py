@@ -36,6 +36,7 @@ _INSERT = "INSERT INTO records (topic, offset, timestamp, key, value, headers) V
 _PARTITION = 0
 _MOST_REQUESTS_A_COMMIT = 200
 _MOST_WAITING = 10_000
+_RETRY_SECONDS = 2.0
 
 _Job = tuple[tuple[Record, ...], Future[tuple[Placement, ...]]]
 
@@ -82,10 +83,8 @@ class LocalLog:
                 self._jobs.put_nowait((tuple(records), future))
             except queue.Full:
                 fail(future, Overloaded("too many requests are waiting for the disk"))
-            self._deadlines.watch(
-                future,
-                lambda: fail(future, Unavailable("the disk did not answer in time")),
-            )
+            late = Unavailable("the disk did not answer in time; the event may have been written")
+            self._deadlines.watch(future, lambda: fail(future, late))
         return future
 
     def healthy(self) -> Health:
@@ -103,15 +102,14 @@ class LocalLog:
         self._deadlines.stop()
 
     def _run(self) -> None:
-        connection: sqlite3.Connection | None = None
+        connection = self._try_to_open()
         while (jobs := self._next_jobs()) is not None:
             try:
                 connection = connection or _open(self._path)
                 placements = _append(connection, [records for records, _ in jobs])
                 self._broken = None
             except (sqlite3.Error, OSError) as error:
-                self._broken = str(error)
-                logger.error("the local log cannot be written", extra={"error": str(error)})
+                self._note(error)
                 _discard(connection)
                 connection = None
                 for _, future in jobs:
@@ -121,9 +119,27 @@ class LocalLog:
                     succeed(future, placed)
         _discard(connection)
 
+    def _try_to_open(self) -> sqlite3.Connection | None:
+        """Open before the first event, so that readiness knows what the disk says."""
+        try:
+            return _open(self._path)
+        except (sqlite3.Error, OSError) as error:
+            self._note(error)
+            return None
+
+    def _note(self, error: Exception) -> None:
+        self._broken = str(error)
+        logger.error("the local log cannot be written", extra={"error": str(error)})
+
     def _next_jobs(self) -> list[_Job] | None:
-        """Wait for a request, then take all that came meanwhile; None at the end."""
-        first = self._jobs.get()
+        """Wait for a request, then take all that came meanwhile; None at the end.
+
+        While the disk refuses, an empty list every few seconds: a try, so that readiness can come back.
+        """
+        try:
+            first = self._jobs.get(timeout=_RETRY_SECONDS if self._broken else None)
+        except queue.Empty:
+            return []
         if first is None:
             return None
         jobs = [first]

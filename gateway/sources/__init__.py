@@ -39,7 +39,7 @@ class Sources:
         if pinned is not None:
             if pinned not in self._by_name:
                 message = f"the system '{pinned[:40]}' is not switched on here"
-                raise NotFound(message, [Problem(document.member, "system", message)])
+                raise NotFound(message, [Problem(document.pointer, "system", message)])
             return self._by_name[pinned]
         claims = [source for source in self._by_name.values() if source.recognise(document)]
         if len(claims) == 1:

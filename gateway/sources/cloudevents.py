@@ -8,7 +8,6 @@ binding section 3.1.3 (header values) and its JSON format sections 2 and 3.
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -22,6 +21,7 @@ from gateway.errors import (
     UnsupportedMediaType,
     UnsupportedSpecversion,
 )
+from gateway.formats import NOT_IN_STRINGS
 from gateway.model import Problem
 from gateway.schemas import CLOUDEVENT, SchemaStore
 
@@ -29,8 +29,7 @@ CORE = frozenset({"specversion", "id", "source", "type", "datacontenttype", "dat
 MAX_ID_BYTES = 256
 _JSON_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]+/(?:[a-z0-9!#$&^_.-]+\+)?json", re.ASCII)
 _MEDIA_TYPE = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+*-]+ *(?:;.*)?", re.ASCII)
-# CloudEvents 1.0.2 section 2.2, String: no control characters, no surrogates, no noncharacters.
-_FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
+_FORBIDDEN = re.compile(f"[{NOT_IN_STRINGS}]")
 _PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _NEVER_HEADERS = {
     "datacontenttype": "must be left out; Content-Type says it",
@@ -62,7 +61,8 @@ def binary_attributes(headers: Mapping[str, str], schemas: SchemaStore) -> dict[
             attributes[name] = _decode_header(value)
         except ValueError as error:
             problems.append(Problem(f"/{name}", "header", str(error)))
-    attributes["datacontenttype"] = headers.get("content-type", "")
+    if content_type := headers.get("content-type"):
+        attributes["datacontenttype"] = content_type
     broken = {problem.pointer for problem in problems}
     problems += [p for p in _attribute_problems(attributes, schemas, "") if p.pointer not in broken]
     if problems:
@@ -104,7 +104,7 @@ def structured_data(
     if event.get("data_base64") is not None:
         try:
             return base64.b64decode(event["data_base64"], validate=True), "data_base64"
-        except binascii.Error as error:
+        except ValueError as error:
             problem = Problem(f"{pointer}/data_base64", "base64", str(error))
             raise InvalidCloudEvent("data_base64 is not base64 (RFC 4648)", [problem]) from None
     if event.get("data") is None:

@@ -33,11 +33,6 @@ class Reading:
     refusals: tuple[Refusal, ...] = ()
     batched: bool = False
 
-    @property
-    def events(self) -> int:
-        """How many events the request meant to send."""
-        return len(self.documents) + len(self.refusals)
-
 
 class Reader:
     """Tells the content modes apart and unwraps each."""
@@ -54,7 +49,9 @@ class Reader:
         In batched mode a bad member does not raise; it is in ``refusals``, its pointers starting with its
         index.
         """
-        media_type = _media_type(message.headers.get("content-type", ""))
+        content_type = message.headers.get("content-type", "")
+        media_type = _media_type(content_type)
+        _require_utf8(content_type)
         if media_type.startswith("application/cloudevents-batch"):
             _require(media_type, BATCHED)
             return self._batch(message)
@@ -63,7 +60,7 @@ class Reader:
             return Reading((self._structured(message, message.body, "", message.id),))
         if any(name.startswith("ce-") for name in message.headers):
             return Reading((self._binary(message),))
-        return Reading((_plain(message, media_type),))
+        return Reading((_plain(message),))
 
     def _batch(self, message: Message) -> Reading:
         members = strict_json.parse(message.body)
@@ -71,7 +68,10 @@ class Reader:
             problem = Problem("", "type", "a batch is a JSON array of CloudEvents")
             raise InvalidCloudEvent("a batch is a JSON array of CloudEvents", [problem])
         if len(members) > self._max_batch_events:
-            raise TooLarge(f"a batch holds {self._max_batch_events} events at most, this one {len(members)}")
+            told = f"a batch holds {self._max_batch_events} events at most, this one {len(members)}"
+            too_large = TooLarge(told, [Problem("", "size", told)])
+            too_large.systems *= len(members)
+            raise too_large
         documents: list[Document] = []
         refusals: list[Refusal] = []
         for index, raw in enumerate(strict_json.items(message.body)):
@@ -86,15 +86,13 @@ class Reader:
         lenient = message.system in self._lenient_systems
         attributes = cloudevents.structured_attributes(event, self._schemas, pointer, lenient=lenient)
         raw, member = cloudevents.structured_data(event, text, attributes, pointer)
-        pointer = f"{pointer}/{member}"
-        if member == "data_base64":  # a pointer cannot reach inside the base64 text
-            return _document(message, raw, attributes, "", pointer, fresh_id)
-        return _document(message, raw, attributes, pointer, pointer, fresh_id, event[member])
+        data = event["data"] if member == "data" else None
+        return _document(message, raw, attributes, f"{pointer}/{member}", fresh_id, data)
 
     def _binary(self, message: Message) -> Document:
         attributes = cloudevents.binary_attributes(message.headers, self._schemas)
         _require_json(attributes.get("datacontenttype", ""), "a CloudEvent's data")
-        return _document(message, message.body, attributes, "", "", message.id)
+        return _document(message, message.body, attributes, "", message.id)
 
 
 def _document(
@@ -102,7 +100,6 @@ def _document(
     raw: bytes,
     attributes: dict[str, str] | None,
     pointer: str,
-    member: str,
     fresh_id: str,
     data: Any = None,
 ) -> Document:
@@ -112,14 +109,13 @@ def _document(
         message=message,
         attributes=attributes,
         pointer=pointer,
-        member=member,
         fresh_id=fresh_id,
     )
 
 
-def _plain(message: Message, media_type: str) -> Document:
+def _plain(message: Message) -> Document:
     _require_json(message.headers.get("content-type", ""), "the body")
-    document = _document(message, message.body, None, "", "", message.id)
+    document = _document(message, message.body, None, "", message.id)
     if isinstance(document.data, dict) and {"specversion", "source", "type"} <= document.data.keys():
         problem = Problem("", "content-type", f"send a structured CloudEvent as {STRUCTURED}")
         raise UnsupportedMediaType(
@@ -149,6 +145,9 @@ def _require_json(content_type: str, what: str) -> None:
             f"{what} must be JSON, not {named}; {_JSON_HINT}",
             [Problem("", "content-type", f"{named} is not JSON; {_JSON_HINT}")],
         )
+
+
+def _require_utf8(content_type: str) -> None:
     for parameter in content_type.split(";")[1:]:
         name, _, value = parameter.partition("=")
         if name.strip().lower() == "charset" and value.strip().strip('"').lower() not in (

@@ -145,7 +145,7 @@ def mapping(value: Any) -> Mapping[str, Any]:
 
 def word(text: str) -> str:
     """Give a sender's own noun or verb as one word in lower case, everything between its letters as ``_``."""
-    return re.sub(r"\W+", "_", text.strip().lower())
+    return re.sub(r"\W+", "_", text.strip().lower()) or "_"
 
 
 def relative_source(*segments: str) -> str:

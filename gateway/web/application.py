@@ -46,7 +46,7 @@ def create_application(
 ) -> Flask:
     """Join the routes to the pipeline."""
     app = Flask("gateway", static_folder=None)
-    app.url_map.redirect_behavior = None  # type: ignore[attr-defined]
+    app.url_map.merge_slashes = False  # a path is what it is: no redirects, which senders do not follow
     door = _Door(settings, pipeline, metrics, now)
     for intake in INTAKES:
         app.add_url_rule(
@@ -136,7 +136,7 @@ def _problem(error: GatewayError) -> Response:
     told = {
         "request": g.request_id,
         "type": error.type,
-        "system": error.system,
+        "systems": sorted(set(error.systems)),
         "path": request.path,
     }
     logger.log(level, "refused" if isinstance(error, Refusal) else "failed", extra=told)

@@ -33,6 +33,7 @@ def operations(publisher: Publisher, metrics: Metrics, schemas: SchemaStore) -> 
     def exposition() -> Response:
         return Response(metrics.exposition(), content_type=metrics.content_type)
 
+    @blueprint.get("/schemas", provide_automatic_options=False)
     @blueprint.get("/schemas/", provide_automatic_options=False)
     def schema_names() -> Response:
         return json_answer({"schemas": [f"/schemas/{name}" for name in schemas.texts]}, 200)
