@@ -17,7 +17,7 @@ from gateway import envelope as envelopes
 from gateway import settings
 from gateway.app import build
 from gateway.errors import Refusal
-from gateway.model import Message, Record
+from gateway.model import Message
 from gateway.pipeline import Pipeline
 from gateway.web.routes import INTAKES
 
@@ -86,9 +86,9 @@ def pipeline() -> Pipeline:
     return build(settings.load({})).pipeline
 
 
-def envelope_of(record: Record) -> dict[str, Any]:
+def envelope_of(value: bytes) -> dict[str, Any]:
     """The envelope as a consumer reads it, less the payload, which is the example's own body."""
-    envelope = dict(json.loads(record.value))
+    envelope = dict(json.loads(value))
     del envelope["payload"]
     return envelope
 

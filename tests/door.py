@@ -1,0 +1,68 @@
+"""A whole gateway in memory: its HTTP door as senders see it, its records as consumers do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from werkzeug.test import TestResponse
+
+from gateway import app, settings
+from gateway.model import Record
+from tests.memory_publisher import MemoryPublisher
+
+JSON = "application/json"
+STRUCTURED = "application/cloudevents+json"
+BATCHED = "application/cloudevents-batch+json"
+PROBLEM = "application/problem+json"
+MAX_BODY = 1_048_576  # by default
+
+
+class Door:
+    """Settings are given by name, as text: ``Door(systems="ctoai")``."""
+
+    def __init__(self, **chosen: str) -> None:
+        self.publisher = MemoryPublisher()
+        self.publisher.start()
+        environ = {settings.variable(name): value for name, value in chosen.items()}
+        self.gateway = app.build(settings.load(environ), self.publisher)
+        self.client = self.gateway.application.test_client()
+
+    @property
+    def published(self) -> list[Record]:
+        return self.publisher.records
+
+    def send(
+        self,
+        body: Any,
+        path: str = "/events",
+        *,
+        method: str = "POST",
+        content_type: str | None = JSON,
+        headers: Mapping[str, str] | None = None,
+    ) -> TestResponse:
+        """Send bytes as they are, and anything else as JSON."""
+        content = {} if content_type is None else {"Content-Type": content_type}
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return self.client.open(path, method=method, data=data, headers=content | dict(headers or {}))
+
+
+def envelope(record: Record) -> dict[str, Any]:
+    """The value of a record in binary mode, as a consumer reads it."""
+    return dict(json.loads(record.value))
+
+
+def headers(record: Record) -> dict[str, str]:
+    """The headers of a record, as a consumer reads them."""
+    return {name: value.decode() for name, value in record.headers}
+
+
+def told(answer: TestResponse) -> dict[str, Any]:
+    """What an answer says: its JSON."""
+    return dict(json.loads(answer.data))
+
+
+def pointers(answer: TestResponse) -> list[str]:
+    """Where a problem document says that something is wrong."""
+    return [error["pointer"] for error in told(answer)["errors"]]

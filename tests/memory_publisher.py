@@ -1,0 +1,62 @@
+"""A publisher that keeps its records in memory: the fake beside the real ones, under the same contract."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import Future
+
+from gateway.errors import Unavailable
+from gateway.model import Health, Outcome, Placement, Record
+
+
+class MemoryPublisher:
+    """One partition a topic. What can go wrong with a publisher is switched on by the attributes below."""
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+        self.fault: Exception | None = None  # is every answer
+        self.silent = False  # never answers
+        self.raises = False  # breaks the protocol
+        self.spooling = False  # has no place for a record yet
+        self.unanswered: list[Future[tuple[Placement, ...]]] = []
+        self._next_offset: Counter[str] = Counter()
+        self._open = False
+        self._lock = threading.Lock()
+
+    def start(self) -> None:
+        self._open = True
+
+    def publish(self, records: Sequence[Record]) -> Future[tuple[Placement, ...]]:
+        future: Future[tuple[Placement, ...]] = Future()
+        if self.raises:
+            raise RuntimeError("publish must not raise")
+        with self._lock:
+            if self.silent:
+                self.unanswered.append(future)
+            elif self.fault:
+                future.set_exception(self.fault)
+            elif records and not self._open:
+                future.set_exception(Unavailable("the gateway is stopping"))
+            else:
+                future.set_result(tuple([self._append(record) for record in records]))
+        return future
+
+    def healthy(self) -> Health:
+        ready = self._open and self.fault is None
+        return Health(ready, "memory" if ready else "memory is out of order")
+
+    def close(self) -> None:
+        self._open = False
+
+    def forget(self) -> None:
+        """Forget the records, as if none had come."""
+        self.records.clear()
+        self._next_offset.clear()
+
+    def _append(self, record: Record) -> Placement:
+        offset = self._next_offset[record.topic]
+        self._next_offset[record.topic] += 1
+        self.records.append(record)
+        return Placement(Outcome.SPOOLED) if self.spooling else Placement(Outcome.PUBLISHED, 0, offset)

@@ -1,0 +1,176 @@
+"""Whatever is sent: never a 5xx, nothing published unless 202, and only envelopes.
+
+``FUZZ_EXAMPLES`` says how many requests each test sends; with ``CI`` set they are the same every time.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.strategies import DrawFn
+from werkzeug.test import TestResponse
+
+from gateway.errors import problem_types
+from gateway.web.routes import INTAKES
+from tests.door import BATCHED, JSON, PROBLEM, STRUCTURED, Door, told
+from tests.envelope_schema import assert_is_envelope
+from tests.examples import Example, examples
+from tests.mutations import cut, mutate, values
+
+
+def readable(example: Example) -> bool:
+    try:
+        json.loads(example.body)
+    except ValueError:
+        return False
+    return True
+
+
+EXAMPLES = examples("valid") + examples("invalid")
+PATCHED = next(example for example in EXAMPLES if example.name == "incidents/patch-open")
+READABLE = [example for example in EXAMPLES if readable(example)]
+STATUS = {kind.type: kind.status for kind in problem_types()}
+
+fuzzed = settings(
+    max_examples=int(os.environ.get("FUZZ_EXAMPLES", "300")),
+    deadline=None,
+    derandomize="CI" in os.environ,
+    suppress_health_check=list(HealthCheck),
+)
+
+
+@pytest.fixture(scope="module")
+def wide_door() -> Door:
+    """A door that the tests of this module leave open, without the noise of what it logs."""
+    return Door()
+
+
+def assert_answered_well(door: Door, answer: TestResponse) -> None:
+    published, topics = list(door.published), set(door.gateway.router.topics())
+    door.publisher.forget()
+    body = told(answer)
+    if answer.status_code == 202:
+        receipts = [(r["id"], r["topic"], r["key"], r["predicate"]) for r in body["events"]]
+        envelopes = [r.envelope for r in published]
+        assert receipts == [
+            (e.id, r.topic, r.key.decode(), e.predicate) for r, e in zip(published, envelopes, strict=True)
+        ]
+    else:
+        assert answer.content_type == PROBLEM
+        assert 400 <= answer.status_code < 500, body
+        assert answer.status_code == body["status"] == STATUS[body["type"]]
+        assert published == []
+    for record in published:
+        assert record.topic in topics
+        assert_is_envelope(record.value)
+
+
+def repost(door: Door, example: Example, body: bytes, headers: Mapping[str, str]) -> TestResponse:
+    return door.client.open(example.path, method=example.method, data=body, headers=headers)
+
+
+HEADER_NAMES = """
+    content-type content-encoding ce-id ce-source ce-type ce-specversion ce-time ce-subject ce-dataschema
+    ce-datacontenttype ce-data ce-data-base64 ce- ce-note ce-traceparent ce-partitionkey
+    idempotency-key webhook-id x-delivery-id x-scope-orgid
+"""
+HEADER_VALUES = [
+    "", " ", '"', '""', "%", "%00", "%C0%A0", "%F0%9F%98%80", "é", "1.0", "x" * 300, ";", "a,b", "a/b",
+    "identity", JSON, STRUCTURED, BATCHED, "application/json; charset=utf-16", "application/cloudevents",
+]  # fmt: skip
+header_names = st.sampled_from(HEADER_NAMES.split())
+latin = st.text(st.characters(min_codepoint=32, max_codepoint=255, exclude_categories=["Cc"]), max_size=20)
+header_values = st.sampled_from(HEADER_VALUES) | latin
+
+
+def pick(draw: DrawFn, among: list[Example]) -> Example:
+    """Not by ``sampled_from``, which prints all there are when one fails."""
+    return among[draw(st.integers(0, len(among) - 1))]
+
+
+@st.composite
+def bent(draw: DrawFn) -> tuple[Example, Any]:
+    """An example, and its body with members changed."""
+    example = pick(draw, READABLE)
+    return example, mutate(draw, json.loads(example.body))
+
+
+@st.composite
+def torn(draw: DrawFn) -> tuple[Example, bytes]:
+    """An example, and its body with bytes changed."""
+    example = pick(draw, EXAMPLES)
+    return example, cut(draw, example.body)
+
+
+@st.composite
+def relabelled(draw: DrawFn) -> tuple[Example, dict[str, str]]:
+    """An example, and its headers with some changed."""
+    example = pick(draw, EXAMPLES)
+    return example, example.headers | draw(
+        st.dictionaries(header_names, header_values, min_size=1, max_size=4)
+    )
+
+
+@fuzzed
+@given(bent())
+def test_an_example_with_its_members_changed(wide_door: Door, sent: tuple[Example, Any]) -> None:
+    example, document = sent
+    answer = repost(wide_door, example, json.dumps(document).encode(), example.headers)
+    assert_answered_well(wide_door, answer)
+
+
+@fuzzed
+@given(bent(), st.sampled_from(INTAKES), st.sampled_from([JSON, STRUCTURED, BATCHED]))
+def test_an_example_on_another_path(
+    wide_door: Door, sent: tuple[Example, Any], intake: Any, kind: str
+) -> None:
+    path = intake.rule.replace("<resource>", "7")
+    answer = wide_door.send(sent[1], path, method=intake.method, content_type=kind)
+    assert_answered_well(wide_door, answer)
+
+
+@fuzzed
+@given(st.lists(bent(), max_size=3), st.sampled_from(["data", "data_base64", "event"]))
+def test_a_batch_of_examples(wide_door: Door, sent: list[tuple[Example, Any]], member: str) -> None:
+    attributes = {"specversion": "1.0", "id": "1", "source": "/s", "type": "t"}
+    batch = [
+        document
+        if member == "event"
+        else attributes | {member: document if member == "data" else _based(document)}
+        for _, document in sent
+    ]
+    assert_answered_well(wide_door, wide_door.send(batch, content_type=BATCHED))
+
+
+@fuzzed
+@given(torn())
+def test_an_example_with_its_bytes_changed(wide_door: Door, sent: tuple[Example, bytes]) -> None:
+    example, body = sent
+    assert_answered_well(wide_door, repost(wide_door, example, body, example.headers))
+
+
+@fuzzed
+@given(relabelled())
+def test_an_example_with_its_headers_changed(wide_door: Door, sent: tuple[Example, dict[str, str]]) -> None:
+    example, changed = sent
+    assert_answered_well(wide_door, repost(wide_door, example, example.body, changed))
+
+
+@fuzzed
+@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20), values)
+def test_any_path(wide_door: Door, resource: str, title: Any) -> None:
+    update = json.loads(PATCHED.body) | {"title": title}
+    answer = wide_door.send(update, f"/events/incidents/{quote(resource)}", method="PATCH")
+    assert_answered_well(wide_door, answer)
+
+
+def _based(document: Any) -> str:
+    return base64.b64encode(json.dumps(document).encode()).decode()

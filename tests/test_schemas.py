@@ -1,0 +1,179 @@
+"""The schema store: two validators of one opinion, messages that quote little, bad files named at start."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.strategies import DrawFn
+
+from gateway.errors import Refusal, SettingsError
+from gateway.model import Document
+from gateway.schemas import SchemaStore
+from tests.door import Door, told
+from tests.examples import SCHEMAS, examples
+from tests.mutations import mutate
+from tests.samples import deployed
+
+PIPELINE = Door().gateway.pipeline
+STORE = PIPELINE.schemas
+
+
+def documents() -> list[tuple[str, Any]]:
+    """What every example holds, with the schema it is held against."""
+    found = []
+    for example in examples("valid") + examples("invalid"):
+        try:
+            read = PIPELINE.reader.read(example.message()).documents
+        except Refusal:
+            continue  # not even JSON, or no CloudEvent
+        found += [with_schema for document in read for with_schema in _with_schema(document)]
+    return found
+
+
+def _with_schema(document: Document) -> list[tuple[str, Any]]:
+    try:
+        source = PIPELINE.sources.recognise(document)
+        return [(source.schema(document), source.fold(document.data))]
+    except Refusal:
+        return []
+
+
+DOCUMENTS = documents()
+
+
+@pytest.mark.parametrize(
+    ("schema", "document"), DOCUMENTS, ids=[f"{n}-{name}" for n, (name, _) in enumerate(DOCUMENTS)]
+)
+def test_both_validators_agree_on_every_example(schema: str, document: Any) -> None:
+    assert STORE.is_valid(schema, document) == (STORE.explain(schema, document) == ())
+
+
+@st.composite
+def mutations(draw: DrawFn) -> tuple[str, Any]:
+    schema, document = DOCUMENTS[draw(st.integers(0, len(DOCUMENTS) - 1))]
+    return schema, mutate(draw, document)
+
+
+@settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck))
+@given(mutations())
+def test_both_validators_agree_on_examples_bent_out_of_shape(sent: tuple[str, Any]) -> None:
+    schema, document = sent
+    assert STORE.is_valid(schema, document) == (STORE.explain(schema, document) == ())
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@given(mutations(), st.sampled_from(sorted(STORE.texts)))
+def test_both_validators_agree_on_documents_of_another_schema(sent: tuple[str, Any], schema: str) -> None:
+    assert STORE.is_valid(schema, sent[1]) == (STORE.explain(schema, sent[1]) == ())
+
+
+LONG = "q" * 5_000
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        deployed(event_name=LONG),
+        deployed(event_action=LONG),
+        deployed(team_id=[LONG]),
+        deployed(team_id={LONG[:1_000]: 1}),
+        {"context": {"type": LONG}, "subject": {}},
+        {"context": {"type": f"dev.cdevents.{LONG}"}, "subject": {}},
+        {"context": {"type": f"dev.cdevents.incident.detected.{LONG}"}, "subject": {}},
+        {"context": {"type": "dev.cdevents.incident.detected.0.3.0", "source": LONG + " "}, "subject": LONG},
+        {"context": {"type": "dev.cdeventsx.a-b.c.1.0.0", LONG[:1_000]: 1}, "subject": {}},
+        {"event_type": LONG, "event_id": LONG, "timestamp": LONG},
+        {"attributes": {"type": LONG, "status": LONG, "startDate": LONG}, "title": LONG},
+        {"incidentId": LONG, "title": LONG, "status": LONG, "services": [LONG]},
+    ],
+    ids=lambda document: re.sub("q+", "q", str(document)),
+)
+def test_a_refusal_quotes_at_most_200_characters_of_what_was_sent(door: Door, document: Any) -> None:
+    problem = told(door.send(document))
+    texts = [problem["detail"], *(error["message"] for error in problem["errors"])]
+    assert problem["errors"]
+    assert max(len(run) for text in texts for run in re.findall("q*", text)) <= 200
+
+
+def test_every_problem_of_a_document_is_listed_in_order() -> None:
+    found = STORE.check(
+        "ctoai/event.schema.json", {"event_name": "build", "event_action": 1, "repo": []}, "/0"
+    )
+    assert [(problem.pointer, problem.keyword) for problem in found] == [
+        ("/0/event_action", "enum"),
+        ("/0/event_action", "type"),
+        ("/0/repo", "type"),
+        ("/0/team_id", "required"),
+    ]
+
+
+def test_a_document_with_a_thousand_problems_is_told_a_hundred() -> None:
+    document = deployed() | {"context": {"type": "x"}}
+    crowded = {"context": dict.fromkeys((f"m{n}" for n in range(1_000)), 1), "subject": document}
+    found = STORE.check("cdevents/dev.cdevents.incident.detected.0.3.0.schema.json", crowded)
+    assert len(found) == 100
+
+
+# -- the start ----------------------------------------------------------------------------------------------
+
+GOOD = {"$id": "https://s.example/good.schema.json", "type": "object"}
+
+
+def faults(folder: Path, **files: Any) -> tuple[str, ...]:
+    """What a start says about these schema files, beside a good one."""
+    for name, content in {"good": GOOD, **files}.items():
+        text = content if isinstance(content, bytes) else json.dumps(content).encode()
+        (folder / f"{name}.schema.json").write_bytes(text)
+    with pytest.raises(SettingsError) as caught:
+        SchemaStore(folder)
+    return caught.value.faults
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(b"{", id="no JSON"),
+        pytest.param(b"\xff", id="no UTF-8"),
+        pytest.param({"type": "object"}, id="no $id"),
+        pytest.param([], id="an array"),
+        pytest.param(GOOD | {"$id": "https://s.example/bad", "type": "strng"}, id="no such type"),
+        pytest.param(GOOD | {"$id": "https://s.example/bad", "pattern": "("}, id="no pattern"),
+        pytest.param(
+            {"$id": "https://s.example/bad", "$ref": "https://example.com/s.json"}, id="far reference"
+        ),
+        pytest.param({"$id": "https://s.example/bad", "$ref": "missing.schema.json"}, id="missing file"),
+        pytest.param({"$id": "https://s.example/bad", "$ref": "#/$defs/nothing"}, id="missing definition"),
+        pytest.param({"$id": "https://s.example/bad", "$ref": "file:///etc/passwd"}, id="a file"),
+        pytest.param(
+            {"$id": "https://s.example/bad", "properties": {"a": {"items": {"$ref": "x.json"}}}},
+            id="deep inside",
+        ),
+    ],
+)
+def test_a_broken_schema_file_stops_the_start_and_is_named(tmp_path: Path, content: Any) -> None:
+    (fault,) = faults(tmp_path, bad=content)
+    assert fault.startswith("schema bad.schema.json: ")
+
+
+def test_all_broken_schema_files_are_named_at_once(tmp_path: Path) -> None:
+    told_of = faults(tmp_path, bad=b"{", worse={"type": "object"})
+    assert [fault.split(": ")[0] for fault in told_of] == [
+        "schema bad.schema.json",
+        "schema worse.schema.json",
+    ]
+
+
+def test_a_folder_without_schemas_stops_the_start(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="no schema files"):
+        SchemaStore(tmp_path)
+
+
+def test_the_store_knows_every_file_by_its_path_below_the_folder() -> None:
+    names = {path.relative_to(SCHEMAS).as_posix() for path in SCHEMAS.rglob("*.schema.json")}
+    assert set(STORE.texts) == names
