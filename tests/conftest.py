@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 pytest.register_assert_rewrite("tests.publisher_contract")
 
-from tests.door import Door  # noqa: E402  (after the line above)
+from tests import terminal  # noqa: E402  (after the line above)
+from tests.door import Door  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -22,3 +25,13 @@ def door(shared_door: Door) -> Iterator[Door]:
     shared_door.publisher.forget()
     yield shared_door
     shared_door.publisher.forget()
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> terminal.Run:
+    """The command line in an empty folder, untouched by the settings of whoever runs the tests."""
+    for name in os.environ:
+        if name.startswith("GATEWAY_"):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    return terminal.run

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import re
 import time
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from typing import Protocol
 
 import click
@@ -31,37 +31,32 @@ class _Read(Protocol):
 
 
 @click.command()
-@click.argument("topic_pattern", default=".*")
+@click.argument("topic_pattern", default="*")
 @click.option("--from-start", is_flag=True, help="Begin with the oldest record, not with the next.")
 @click.option("--no-follow", is_flag=True, help="Stop when there is nothing more to read.")
 @click.option("--headers", is_flag=True, help="Print the record's headers too.")
 def tail(topic_pattern: str, from_start: bool, no_follow: bool, headers: bool) -> None:
-    """Print records of the topics that match TOPIC_PATTERN, a regular expression; one JSON object a line."""
-    chosen = settings.load()
-    try:
-        pattern = re.compile(topic_pattern)
-    except re.error as error:
-        raise click.BadParameter(f"not a regular expression: {error}", param_hint="TOPIC_PATTERN") from None
-    for record in _records(chosen, pattern, from_start):
+    """Print the records of topics like TOPIC_PATTERN, such as 'events.incident.*': a JSON object a line."""
+    for record in _records(settings.load(), topic_pattern, from_start):
         if record is not None:
             _print(record, headers)
         elif no_follow:
             return
 
 
-def _records(chosen: Settings, pattern: re.Pattern[str], from_start: bool) -> Iterator[_Read | None]:
+def _records(chosen: Settings, pattern: str, from_start: bool) -> Iterator[_Read | None]:
     if chosen.kafka_bootstrap_servers:
         return kafka_topics.consume(chosen, pattern, from_start=from_start)
     return _local(chosen, pattern, from_start)
 
 
-def _local(chosen: Settings, pattern: re.Pattern[str], from_start: bool) -> Iterator[_Read | None]:
+def _local(chosen: Settings, pattern: str, from_start: bool) -> Iterator[_Read | None]:
     position = 0 if from_start else local_log.end(chosen.data_dir)
     while True:
         entries = list(local_log.read(chosen.data_dir, after=position))
         for entry in entries:
             position = entry.position
-            if pattern.fullmatch(entry.topic):
+            if fnmatchcase(entry.topic, pattern):
                 yield entry
         if not entries:
             yield None

@@ -88,6 +88,8 @@ class KafkaPublisher:
     def healthy(self) -> Health:
         """Ready while the brokers answer; a missing topic is named and only its own events are refused."""
         topics = self._topics
+        if self._stop.is_set():
+            return Health(False, "stopping")
         if topics is None:
             return Health(False, _AWAY)
         missing = tuple(sorted(self._declared - topics))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
 
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError, TopicAlreadyExistsError
@@ -53,46 +55,50 @@ def create(settings: Settings, topics: Sequence[str]) -> None:
         raise _unreachable(settings, error) from error
 
 
-def consume(settings: Settings, pattern: re.Pattern[str], *, from_start: bool) -> Iterator[Consumed | None]:
-    """Read the topics whose whole name matches, without a consumer group; None whenever nothing came.
+def consume(settings: Settings, pattern: str, *, from_start: bool) -> Iterator[Consumed | None]:
+    """Read the topics that match the shell pattern, without a consumer group, and never end.
 
-    Ends never. Raises Unavailable when the brokers cannot be reached.
+    Gives None whenever all is read that was there at the start. Raises Unavailable when the brokers cannot
+    be reached or no topic matches.
     """
+    options = kafka_clients.connection(settings) | {"enable_auto_commit": False, "group_id": None}
     try:
-        consumer = KafkaConsumer(
-            **kafka_clients.connection(settings), enable_auto_commit=False, group_id=None
-        )
-        try:
-            topics = [topic for topic in sorted(consumer.topics()) if pattern.fullmatch(topic)]
-            partitions = [
-                TopicPartition(topic, number)
-                for topic in topics
-                for number in consumer.partitions_for_topic(topic) or ()
-            ]
-            consumer.assign(partitions)
-            if partitions:
-                (consumer.seek_to_beginning if from_start else consumer.seek_to_end)(*partitions)
+        with closing(KafkaConsumer(**options)) as consumer:
+            partitions = _assign(consumer, pattern, from_start)
+            ends = consumer.end_offsets(partitions)
             while True:
-                polled = consumer.poll(timeout_ms=_POLL_MS) if partitions else {}
-                yield from (
-                    Consumed(
-                        r.topic,
-                        r.partition,
-                        r.offset,
-                        r.timestamp,
-                        r.key or b"",
-                        r.value or b"",
-                        tuple(r.headers),
-                    )
-                    for records in polled.values()
-                    for r in records
-                )
-                if not polled:
+                for records in consumer.poll(timeout_ms=_POLL_MS).values():
+                    yield from map(_consumed, records)
+                if all(consumer.position(partition) >= end for partition, end in ends.items()):
                     yield None
-        finally:
-            consumer.close()
     except (KafkaError, OSError) as error:
         raise _unreachable(settings, error) from error
+
+
+def _assign(consumer: KafkaConsumer, pattern: str, from_start: bool) -> list[TopicPartition]:
+    topics = [topic for topic in sorted(consumer.topics()) if fnmatchcase(topic, pattern)]
+    partitions = [
+        TopicPartition(topic, number)
+        for topic in topics
+        for number in consumer.partitions_for_topic(topic) or ()
+    ]
+    if not partitions:
+        raise Unavailable(f"no topic on Kafka matches {pattern}")
+    consumer.assign(partitions)
+    (consumer.seek_to_beginning if from_start else consumer.seek_to_end)(*partitions)
+    return partitions
+
+
+def _consumed(read: Any) -> Consumed:
+    return Consumed(
+        topic=read.topic,
+        partition=read.partition,
+        offset=read.offset,
+        timestamp=read.timestamp,
+        key=read.key or b"",
+        value=read.value or b"",
+        headers=tuple(read.headers),
+    )
 
 
 def _unreachable(settings: Settings, error: Exception) -> Unavailable:

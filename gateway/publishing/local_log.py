@@ -63,7 +63,7 @@ class LocalLog:
         self._jobs: queue.Queue[_Job | None] = queue.Queue(_MOST_WAITING)
         self._deadlines = Deadlines(ack_timeout)
         self._thread = threading.Thread(target=self._run, name="local-log", daemon=True)
-        self._broken: str | None = None
+        self._broken: str | None = "not started"
         self._closed = False
 
     def start(self) -> None:
@@ -89,6 +89,8 @@ class LocalLog:
 
     def healthy(self) -> Health:
         """Ready while the last commit worked."""
+        if self._closed:
+            return Health(False, "stopping")
         return Health(self._broken is None, "local log" if self._broken is None else "the disk refuses")
 
     def close(self) -> None:
@@ -122,10 +124,12 @@ class LocalLog:
     def _try_to_open(self) -> sqlite3.Connection | None:
         """Open before the first event, so that readiness knows what the disk says."""
         try:
-            return _open(self._path)
+            connection = _open(self._path)
         except (sqlite3.Error, OSError) as error:
             self._note(error)
             return None
+        self._broken = None
+        return connection
 
     def _note(self, error: Exception) -> None:
         self._broken = str(error)

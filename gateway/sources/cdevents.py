@@ -21,10 +21,8 @@ from gateway.sources.source import (
     event_id,
     event_time,
     first,
-    kept_extensions,
     mapping,
     origin,
-    received,
     text_of,
     uri_of,
 )
@@ -96,14 +94,13 @@ class CDEvents(Source):
         """Subject and predicate are the two words in the event type."""
         context, subject = document.data["context"], document.data["subject"]
         noun, predicate = _pair(context["type"])
-        return Envelope(
+        return self.envelope(
+            document,
             id=event_id(self.name, document, context["id"], dated=True),
             source=context["source"],
             subject=Subject(noun, subject["id"], subject.get("source")),
             predicate=predicate,
             time=event_time(document, context["timestamp"]),
-            received=received(document),
-            system=self.name,
             origin=origin(
                 document,
                 context.get("schemaUri") or schema_id,
@@ -112,9 +109,7 @@ class CDEvents(Source):
                 source=context["source"],
             ),
             details=_details(mapping(subject.get("content"))),
-            payload=document.raw,
             open_ended=context["type"].startswith(CUSTOM),
-            extensions=kept_extensions(document),
         )
 
     def _mismatches(self, attributes: Mapping[str, str], document: Document) -> Iterator[Problem]:

@@ -14,11 +14,9 @@ from gateway.sources.source import (
     event_id,
     event_time,
     first,
-    kept_extensions,
     labels,
     mapping,
     origin,
-    received,
     relative_source,
     text_of,
     word,
@@ -154,27 +152,26 @@ class CtoAi(Source):
         """Built-in names and their actions are written in any case; a custom event's words are its own."""
         if not isinstance(data, dict) or not isinstance(data.get("event_name"), str):
             return data
-        folded = {"event_name": data["event_name"].strip().lower()}
+        folded = {"event_name": data["event_name"].lower()}
         if folded["event_name"] not in MEANING:
             return data
         if isinstance(data.get("event_action"), str):
-            folded["event_action"] = data["event_action"].strip().lower()
+            folded["event_action"] = data["event_action"].lower()
         return data | folded
 
     def normalise(self, document: Document, schema_id: str) -> Envelope:
         """Built-in events by the table; custom ones keep their own noun and verb in lower case."""
         data = document.data
-        name, action = data["event_name"].strip().lower(), data["event_action"].strip().lower()
+        name, action = data["event_name"].lower(), data["event_action"].lower()
         built_in = MEANING.get(name)
         noun, predicate = built_in[action] if built_in else (word(name), word(action))
-        return Envelope(
+        return self.envelope(
+            document,
             id=event_id(self.name, document, None, dated=False),
             source=relative_source(self.name, data["team_id"]),
             subject=Subject(noun, _subject_id(noun, data)),
             predicate=predicate,
             time=event_time(document),
-            received=received(document),
-            system=self.name,
             origin=origin(
                 document,
                 schema_id,
@@ -187,9 +184,7 @@ class CtoAi(Source):
                 outcome=_OUTCOME.get(action) if built_in else None,
                 labels=labels((label, data.get(label)) for label in _LABELS),
             ),
-            payload=document.raw,
             open_ended=built_in is None,
-            extensions=kept_extensions(document),
         )
 
 

@@ -14,11 +14,9 @@ from gateway.sources.source import (
     event_id,
     event_time,
     first,
-    kept_extensions,
     labels,
     mapping,
     origin,
-    received,
     relative_source,
     text_of,
     word,
@@ -73,7 +71,7 @@ class Ibm(Source):
     def recognise(self, document: Document) -> bool:
         """The resource controller's prefix, or its other members around an event_type."""
         data = mapping(document.data)
-        claimed = (text_of(data.get("event_type")) or "").strip().lower()
+        claimed = (text_of(data.get("event_type")) or "").lower()
         return claimed.startswith(_PREFIX) or (
             "event_type" in data and ("event_properties" in data or "event_id" in data)
         )
@@ -85,7 +83,7 @@ class Ibm(Source):
     def fold(self, data: Any) -> Any:
         """IBM writes Resource_group with a capital and the rest without."""
         if isinstance(data, dict) and isinstance(data.get("event_type"), str):
-            return data | {"event_type": data["event_type"].strip().lower()}
+            return data | {"event_type": data["event_type"].lower()}
         return data
 
     def normalise(self, document: Document, schema_id: str) -> Envelope:
@@ -101,14 +99,13 @@ class Ibm(Source):
             activity.get("target_name"),
             data["event_id"],
         )
-        return Envelope(
+        return self.envelope(
+            document,
             id=event_id(self.name, document, data["event_id"], dated=True),
             source=relative_source(self.name, text_of(data.get("account_id")) or "unknown"),
             subject=Subject(noun, resource or data["event_id"]),
             predicate=predicate,
             time=event_time(document, data["timestamp"]),
-            received=received(document),
-            system=self.name,
             origin=origin(
                 document,
                 schema_id,
@@ -122,13 +119,11 @@ class Ibm(Source):
                 actor=text_of(context.get("subject_id")),
                 labels=labels((label, properties.get(label)) for label in _LABELS),
             ),
-            payload=document.raw,
             open_ended=named not in MEANING,
-            extensions=kept_extensions(document),
         )
 
 
 def _named(event_type: str) -> Pair:
     """``resource-controller.Resource_group.create`` -> ``("resource_group", "create")``."""
-    type, _, sub_type = event_type.strip().lower().removeprefix(_PREFIX).partition(".")
+    type, _, sub_type = event_type.lower().removeprefix(_PREFIX).partition(".")
     return type or "event", sub_type or "unspecified"

@@ -14,11 +14,9 @@ from gateway.sources.source import (
     event_id,
     event_time,
     first,
-    kept_extensions,
     labels,
     mapping,
     origin,
-    received,
     relative_source,
     text_of,
 )
@@ -56,14 +54,13 @@ class Incidents(Source):
         times = data.get("startTime"), data.get("endTime")
         incident = first(document.message.resource, data.get("incidentId")) or document.fresh_id
         tenant = headers.get(_TENANT_HEADER, "").strip()
-        return Envelope(
+        return self.envelope(
+            document,
             id=event_id(self.name, document, None, dated=any(time is not None for time in times)),
             source=relative_source(self.name, *([tenant] if tenant else [])),
             subject=Subject("incident", incident),
             predicate=PREDICATES[data["status"]],
             time=event_time(document, times[1] if resolved else times[0]),
-            received=received(document),
-            system=self.name,
             origin=origin(
                 document,
                 schema_id,
@@ -78,8 +75,6 @@ class Incidents(Source):
                 priority=text_of(data.get("priority")),
                 labels=labels((label, data.get(label)) for label in _LABELS),
             ),
-            payload=document.raw,
-            extensions=kept_extensions(document),
         )
 
 

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from gateway import strict_json, timestamps
 from gateway.formats import is_uri
-from gateway.model import Document, Envelope, Origin, Problem
+from gateway.model import Details, Document, Envelope, Origin, Problem, Subject
 from gateway.sources.cloudevents import extensions
 
 Pair = tuple[str, str]
@@ -59,6 +59,35 @@ class Source(ABC):
         """List what a schema cannot say; called for invalid documents too, so nothing may be assumed."""
         return ()
 
+    def envelope(
+        self,
+        document: Document,
+        *,
+        id: str,
+        source: str,
+        subject: Subject,
+        predicate: str,
+        time: str,
+        origin: Origin,
+        details: Details,
+        open_ended: bool = False,
+    ) -> Envelope:
+        """Give the envelope of this meaning; what is the same for every system is filled in here."""
+        return Envelope(
+            id=id,
+            source=source,
+            subject=subject,
+            predicate=predicate,
+            time=time,
+            received=timestamps.from_datetime(document.message.received),
+            system=self.name,
+            origin=origin,
+            details=details,
+            payload=document.raw,
+            open_ended=open_ended,
+            extensions=extensions(document.attributes),
+        )
+
 
 def event_id(system: str, document: Document, own: str | None, *, dated: bool) -> str:
     """Give an id that is the same for every delivery of one event.
@@ -103,16 +132,6 @@ def origin(
         source=source or attributes.get("source"),
         schema=attributes.get("dataschema") or schema_id,
     )
-
-
-def received(document: Document) -> str:
-    """Give the time of arrival, RFC 3339 in UTC."""
-    return timestamps.from_datetime(document.message.received)
-
-
-def kept_extensions(document: Document) -> dict[str, str]:
-    """Give the CloudEvents extensions to hand on."""
-    return extensions(document.attributes)
 
 
 def labels(pairs: Iterable[tuple[str, Any]]) -> dict[str, str]:

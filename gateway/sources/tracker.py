@@ -16,11 +16,9 @@ from gateway.sources.source import (
     event_id,
     event_time,
     first,
-    kept_extensions,
     labels,
     mapping,
     origin,
-    received,
     relative_source,
     text_of,
     uri_of,
@@ -115,9 +113,7 @@ class Tracker(Source):
             return data
         attributes = data["attributes"]
         names = {
-            member: value.strip().lower()
-            for member in _FOLDED
-            if isinstance(value := attributes.get(member), str)
+            member: value.lower() for member in _FOLDED if isinstance(value := attributes.get(member), str)
         }
         return data | {"attributes": attributes | names}
 
@@ -134,14 +130,13 @@ class Tracker(Source):
             _either(attributes, "endDate", "end_date"),
         )
         id = event_id(self.name, document, None, dated=any(dates))
-        return Envelope(
+        return self.envelope(
+            document,
             id=id,
             source=relative_source(self.name, text_of(attributes.get("source")) or UNSPECIFIED),
             subject=Subject(noun, _subject_id(noun, data, attributes, ticket) or id),
             predicate=predicate,
             time=event_time(document, *(reversed(dates) if status in _FINISHED else dates)),
-            received=received(document),
-            system=self.name,
             origin=origin(
                 document,
                 schema_id,
@@ -150,8 +145,6 @@ class Tracker(Source):
                 source=text_of(attributes.get("source")),
             ),
             details=_details(data, attributes, links, status),
-            payload=document.raw,
-            extensions=kept_extensions(document),
         )
 
 
@@ -176,7 +169,7 @@ def _name(table: Mapping[int, str], value: Any) -> str | None:
         return None
     if isinstance(value, float):
         value = int(value)  # 3.0 is the integer 3 to JSON Schema
-    text = str(value).strip().lower()
+    text = str(value).lower()
     if text.isdecimal():
         return table.get(int(text))
     return next((name for name in table.values() if _letters(name) == _letters(text)), None)

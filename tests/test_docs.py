@@ -1,0 +1,82 @@
+"""The README says what the code does."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from gateway.cli import cli
+from gateway.cli.settings import table
+from gateway.errors import GatewayError, problem_types
+from gateway.metrics import Metrics
+from gateway.model import Outcome
+from gateway.settings import SYSTEMS
+from gateway.sources.source import DELIVERY_ID_HEADERS
+from gateway.web.routes import INTAKES, Intake
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_table_of_settings_is_the_one_that_gateway_settings_prints() -> None:
+    assert f"\n{table()}\n" in README
+
+
+@pytest.mark.parametrize("kind", problem_types(), ids=lambda kind: kind.type)
+def test_every_problem_type_is_there_with_its_status(kind: type[GatewayError]) -> None:
+    assert f"\n| `{kind.type}` | {kind.status} | " in README
+
+
+def test_no_problem_type_is_there_that_does_not_exist() -> None:
+    named = re.findall(r"^\| `([a-z0-9-]+)` \| [45]\d\d \|", README, re.MULTILINE)
+    assert named == [kind.type for kind in problem_types()]
+
+
+@pytest.mark.parametrize("intake", INTAKES, ids=lambda intake: intake.endpoint)
+def test_every_way_in_is_there(intake: Intake) -> None:
+    assert f"`{intake.method} {intake.rule}`" in README
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics", "/schemas/<path>"])
+def test_every_path_for_operators_is_there(path: str) -> None:
+    assert f"`GET {path}`" in README
+
+
+def test_every_metric_is_there() -> None:
+    names = re.findall(r"^# TYPE (\S+)", Metrics().exposition().decode(), re.MULTILINE)
+    assert names
+    assert [name for name in names if name not in README] == []
+
+
+@pytest.mark.parametrize("outcome", list(Outcome))
+def test_every_outcome_is_there(outcome: Outcome) -> None:
+    assert f"`{outcome.value}`" in README
+
+
+@pytest.mark.parametrize("command", sorted(cli.commands))
+def test_every_command_is_there(command: str) -> None:
+    assert re.search(rf"\| `gateway {command}[ `]", README)
+
+
+@pytest.mark.parametrize("header", DELIVERY_ID_HEADERS)
+def test_every_header_that_gives_an_id_is_there(header: str) -> None:
+    assert f"`{header}`" in README.lower()
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_every_system_has_examples_to_try(system: str) -> None:
+    assert list((ROOT / "schemas" / system / "examples" / "valid").glob("*.json"))
+
+
+def test_every_file_that_is_linked_or_sent_exists() -> None:
+    named = re.findall(r"\]\(([^)#:]+)\)", README) + re.findall(r"-d @(\S+)", README)
+    assert named
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_every_block_of_code_is_fenced() -> None:
+    fences = [line for line in README.splitlines() if line.startswith("``")]
+    assert all(fence.startswith("```") for fence in fences)
+    assert len(fences) % 2 == 0
