@@ -109,6 +109,13 @@ def test_explain_tells_the_story_of_a_good_file(run: Run, tmp_path: Path) -> Non
         assert step in result.stdout
 
 
+def test_explain_takes_an_update_with_its_id(run: Run, tmp_path: Path) -> None:
+    update = write(tmp_path, "update.json", without(incident(), "incidentId"))
+    result = run("explain", update, "--system", "incidents", "--update", "--id", "48213")
+    assert result.exit_code == 0
+    assert "key            incident/48213" in result.stdout
+
+
 def test_explain_tells_why_a_file_is_refused(run: Run, tmp_path: Path) -> None:
     result = run(
         "explain", write(tmp_path, "event.json", without(deployed(event_action="wobbled"), "team_id"))

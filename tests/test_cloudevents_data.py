@@ -81,3 +81,17 @@ def test_a_lenient_gateway_lets_id_and_time_differ_and_nothing_else() -> None:
     assert structured(door, bound(detected()) | fresh).status_code == 202
     assert headers(door.published[0])["ce_id"] == "e-1"
     assert structured(door, bound(detected()) | fresh | {"subject": "other"}).status_code == 422
+
+
+def test_what_disagrees_is_told_together_with_what_is_invalid(door: Door) -> None:
+    event = bound(detected()) | {"id": "other"}
+    event["data"]["subject"]["content"] = {}
+    answer = structured(door, event)
+    assert (answer.status_code, told(answer)["type"]) == (422, "schema-violation")
+    assert pointers(answer) == ["/data/context/id", "/data/subject/content/environment"]
+
+
+def test_a_timestamp_that_is_none_is_told_once(door: Door) -> None:
+    event = bound(detected(timestamp="yesterday")) | {"time": "2026-02-03T04:05:06Z"}
+    answer = structured(door, event)
+    assert (answer.status_code, pointers(answer)) == (422, ["/data/context/timestamp"])

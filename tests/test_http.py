@@ -148,6 +148,8 @@ REFUSED = {
         Case("of two", BOTH),
     ],
     (422, "unknown-event-type"): [
+        Case("no type", {}, "/events/cdevents"),
+        Case("no object", 7, "/events/cdevents"),
         Case("version", detected(type="dev.cdevents.incident.detected.7.0.0")),
     ],
     (422, "schema-violation"): [

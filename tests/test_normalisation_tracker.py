@@ -123,3 +123,10 @@ def test_a_tracker_update_without_a_type_is_only_an_update(door: Door, attribute
     document = {"id": "64b"} | ({"attributes": attributes} if attributes else {})
     door.send(document, "/events/tracker", method="PUT")
     assert_means(door, Row([], "event", "updated", "custom"))
+
+
+@pytest.mark.parametrize("type", [5, 5.0, "5", "rpa_usage", "RPA Usage", "Rpa-Usage"])
+@pytest.mark.parametrize("status", [7, 7.0, "7", "open", "OPEN"])
+def test_a_tracker_type_and_status_by_number_digits_or_name(door: Door, type: Any, status: Any) -> None:
+    door.send(tracked(type=type, status=status))
+    assert_means(door, Row([], "taskrun", "started", "cdevents"))
