@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 from datetime import UTC, datetime
-
-from gateway import strict_json
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 # At DEBUG it logs keys, values and headers of records; at ERROR, several lines for each attempt to connect.
@@ -28,7 +27,7 @@ class JsonFormatter(logging.Formatter):
         line |= {name: str(value) for name, value in vars(record).items() if name not in _STANDARD}
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return strict_json.dump(line).decode()
+        return json.dumps(line)  # ASCII only: whatever a sender wrote, a line stays one line
 
 
 def configure(level: str) -> None:
