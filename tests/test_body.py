@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from typing import Any
 
+import pytest
 from werkzeug.test import TestResponse
 
 from tests.door import JSON, MAX_BODY, Door, told
@@ -27,6 +28,11 @@ def test_a_body_shorter_than_announced_is_refused(door: Door) -> None:
     assert (answer.status_code, told(answer)["type"]) == (400, "incomplete-body")
     assert answer.headers["Connection"] == "close"
     assert door.published == []
+
+
+@pytest.mark.parametrize("body", [EVENT, b"{", b"{}"], ids=["taken", "no json", "of nobody"])
+def test_a_connection_is_kept_when_the_body_was_read_to_its_end(door: Door, body: bytes) -> None:
+    assert "Connection" not in door.send(body).headers
 
 
 def test_a_body_that_breaks_off_is_refused(door: Door) -> None:

@@ -109,6 +109,10 @@ def test_explain_tells_the_story_of_a_good_file(run: Run, tmp_path: Path) -> Non
         assert step in result.stdout
 
 
+def test_explain_says_when_it_is_no_cloudevent(run: Run, tmp_path: Path) -> None:
+    assert "read as        plain JSON" in run("explain", write(tmp_path, "event.json", deployed())).stdout
+
+
 def test_explain_takes_an_update_with_its_id(run: Run, tmp_path: Path) -> None:
     update = write(tmp_path, "update.json", without(incident(), "incidentId"))
     result = run("explain", update, "--system", "incidents", "--update", "--id", "48213")

@@ -123,6 +123,7 @@ def test_a_valid_event_is_taken(door: Door, change: Json) -> None:
         ({"specversion": 1.0}, "unsupported-specversion"),
         ({"datacontenttype": ""}, "invalid-cloudevent"),
         ({"datacontenttype": "xyz"}, "invalid-cloudevent"),
+        ({"datacontenttype": "application/json junk"}, "invalid-cloudevent"),
         ({"datacontenttype": "text/xml"}, "unsupported-media-type"),
         *(({"time": time}, "invalid-time") for time in ("2026-01-02T03:04Z", "2026-01-02T03:04:05X", "")),
         *(({"time": f"2026-01-02T03:04:05{offset}"}, "invalid-time") for offset in ("", "+25:00", "+05")),

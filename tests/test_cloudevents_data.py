@@ -67,7 +67,21 @@ def test_a_cloudevent_must_say_what_the_cdevent_says(door: Door, attribute: str)
     other = {"time": "2027-01-01T00:00:00Z", "type": "dev.cdevents.incident.resolved.0.3.0"}
     answer = structured(door, bound(detected()) | {attribute: other.get(attribute, "other")})
     assert (answer.status_code, told(answer)["type"]) == (422, "envelope-mismatch")
-    assert len(pointers(answer)) == 1
+    (problem,) = told(answer)["errors"]
+    assert problem["message"].startswith(f"the CloudEvents attribute '{attribute}' is '")
+
+
+def test_a_subject_that_is_missing_is_told(door: Door) -> None:
+    answer = structured(door, without(bound(detected()), "subject"))
+    (problem,) = told(answer)["errors"]
+    assert problem["pointer"] == "/data/subject/id"
+    assert problem["message"].startswith("the CloudEvents attribute 'subject' is missing")
+
+
+@pytest.mark.parametrize("data", [[1], "x", 5], ids=["array", "text", "number"])
+def test_a_cdevent_that_is_no_object_is_told_so(door: Door, data: Any) -> None:
+    answer = structured(door, bound(detected()) | {"data": data})
+    assert (answer.status_code, pointers(answer)) == (422, ["/data"])
 
 
 def test_times_are_compared_as_instants(door: Door) -> None:

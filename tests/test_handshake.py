@@ -59,6 +59,11 @@ def test_an_origin_is_compared_without_regard_to_case(strict: Door) -> None:
     assert answer.headers["WebHook-Allowed-Origin"] == "Events.Example.COM"
 
 
+def test_a_known_origin_is_compared_without_regard_to_case_too() -> None:
+    answer = ask(Door(allowed_origins="Events.Example.COM"), WebHook_Request_Origin="events.example.com")
+    assert answer.headers["WebHook-Allowed-Origin"] == "events.example.com"
+
+
 def test_a_rate_is_allowed_when_one_is_asked_for(strict: Door) -> None:
     with_rate = ask(strict, WebHook_Request_Origin="https://other.example", WebHook_Request_Rate="120")
     assert with_rate.headers["WebHook-Allowed-Rate"] == "*"

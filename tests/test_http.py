@@ -49,6 +49,7 @@ BAD_BATCH = [cloudevent(), cloudevent(deployed(event_action="wobbled"), id="ce-2
 TAKEN = [
     Case("recognised by its shape"),
     Case("json by suffix", content_type="application/vnd.cto+json; charset=UTF-8"),
+    Case("charset in quotes", content_type='application/json; Charset= "UTF-8" ; x=y'),
     Case("binary", headers=ce_headers()),
     Case("structured", cloudevent(), content_type=STRUCTURED),
     Case("structured in capitals", cloudevent(), content_type="Application/CloudEvents+JSON; charset=utf-8"),
@@ -227,3 +228,11 @@ def test_a_system_that_is_switched_off_is_not_found() -> None:
     assert (answer.status_code, told(answer)["type"]) == (404, "not-found")
     assert told(door.send(tracked()))["type"] == "unrecognised"
     assert door.send(deployed()).status_code == 202
+
+
+def test_a_batch_with_endless_faults_gets_an_answer_of_bounded_length(door: Door) -> None:
+    answer = door.send([{"id": 1} for _ in range(1_000)], content_type=BATCHED)
+    told_ = told(answer)
+    assert (answer.status_code, told_["type"]) == (422, "batch-invalid")
+    assert len(told_["errors"]) == 1_000
+    assert told_["errorsLeftOut"] == 3_000

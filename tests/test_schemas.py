@@ -150,6 +150,7 @@ def faults(folder: Path, **files: Any) -> tuple[str, ...]:
         pytest.param({"$id": "https://s.example/bad", "$ref": "missing.schema.json"}, id="missing file"),
         pytest.param({"$id": "https://s.example/bad", "$ref": "#/$defs/nothing"}, id="missing definition"),
         pytest.param({"$id": "https://s.example/bad", "$ref": "file:///etc/passwd"}, id="a file"),
+        pytest.param({"$id": "https://s.example/bad", "allOf": [{"$ref": "x.json"}]}, id="in a list"),
         pytest.param(
             {"$id": "https://s.example/bad", "properties": {"a": {"items": {"$ref": "x.json"}}}},
             id="deep inside",

@@ -31,6 +31,7 @@ def test_every_setting_has_a_default_that_is_valid() -> None:
     assert chosen.data_dir == Path(".data")
     assert chosen.systems == ("cdevents", "ctoai", "ibm", "tracker", "incidents")
     assert chosen.kafka_bootstrap_servers == ()
+    assert chosen.sasl_password() is None
 
 
 @pytest.mark.parametrize("name", Settings.model_fields)

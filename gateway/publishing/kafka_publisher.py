@@ -131,8 +131,12 @@ class KafkaPublisher:
 
     def _send_all(self) -> None:
         while (request := self._requests.get()) is not None:
+            late = request.future.done()  # its sender was told to send again: once on Kafka is enough
             for index, record in enumerate(request.records):
-                self._send(request, index, record)
+                if late:
+                    self._release(record)
+                else:
+                    self._send(request, index, record)
 
     def _send(self, request: _Request, index: int, record: Record) -> None:
         try:
