@@ -95,7 +95,11 @@ def build_publisher(settings: Settings, router: Router) -> Publisher:
     """Kafka where brokers are named, else the local log."""
     if settings.kafka_bootstrap_servers:
         return KafkaPublisher(settings, router.topics())
-    return LocalLog(settings.data_dir, settings.ack_timeout_ms / 1_000)
+    return LocalLog(
+        settings.data_dir,
+        ack_timeout=settings.ack_timeout_ms / 1_000,
+        max_in_flight_bytes=settings.max_in_flight_bytes,
+    )
 
 
 def start(settings: Settings) -> Gateway:

@@ -11,14 +11,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
-from gateway.model import Problem
+from gateway.model import Outcome, Problem
 
 
 class GatewayError(Exception):
     """A request that ends without a receipt.
 
-    ``problems`` lists everything wrong, in document order; ``systems`` names the system of every event that
-    ends with this error.
+    ``problems`` lists everything wrong, in document order. ``systems`` names the system of every event that
+    ends with this error. ``outcomes`` says how each event of a request ended, when not all ended alike.
     """
 
     type: ClassVar[str]
@@ -31,6 +31,7 @@ class GatewayError(Exception):
         self.detail = detail
         self.problems: Sequence[Problem] = tuple(problems)
         self.systems: tuple[str, ...] = ("unknown",)
+        self.outcomes: tuple[Outcome, ...] = ()
 
 
 class Refusal(GatewayError):
@@ -164,9 +165,9 @@ class InvalidTime(Refusal):
 
 
 class InvalidCharacter(Refusal):
-    """A control or invisible character in a name that becomes a key or header."""
+    """A control or invisible character, or too many characters, in a name that becomes a key or header."""
 
-    type, status, title = "invalid-character", 400, "A name holds a character that is not allowed"
+    type, status, title = "invalid-character", 400, "A name cannot be used as a key or header"
 
 
 class BatchInvalid(Refusal):

@@ -24,10 +24,10 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        line |= {name: str(value) for name, value in vars(record).items() if name not in _STANDARD}
+        line |= {name: value for name, value in vars(record).items() if name not in _STANDARD}
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line)  # ASCII only: whatever a sender wrote, a line stays one line
+        return json.dumps(line, default=str)  # ASCII only: whatever a sender wrote, a line stays one line
 
 
 def configure(level: str) -> None:

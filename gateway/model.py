@@ -1,4 +1,4 @@
-"""The values that cross the boundaries between the parts: all frozen, none with behaviour of its own.
+"""The values that cross the boundaries between the parts, all frozen, and what a publisher is.
 
 An event travels ``Message`` -> ``Document`` -> ``Envelope`` -> ``Record`` -> ``Placement`` -> ``Receipt``.
 """

@@ -15,6 +15,7 @@ from gateway import envelope as envelopes
 from gateway.errors import (
     BatchInvalid,
     EnvelopeMismatch,
+    GatewayError,
     InternalError,
     Refusal,
     SchemaViolation,
@@ -39,6 +40,8 @@ from gateway.sources.reading import Reader
 from gateway.sources.source import Source
 
 logger = logging.getLogger(__name__)
+
+MAX_PROBLEMS = 1_000
 
 
 class Pipeline:
@@ -67,7 +70,8 @@ class Pipeline:
     def accept(self, message: Message) -> Future[tuple[Receipt, ...]]:
         """Take a message as far as its receipts, one an event, in the order sent. Counts every outcome.
 
-        Raises a Refusal at once; the future raises a Failure when the records could not be made durable.
+        Raises a Refusal or InternalError at once; the future raises a Failure when the records could not be
+        made durable, or a Refusal when Kafka finds one too large.
         """
         records: tuple[Record, ...] = ()
         try:
@@ -88,20 +92,24 @@ class Pipeline:
         """Steps 1 to 4 for every event of a message; one bad event refuses them all."""
         reading = self.reader.read(message)
         records: list[Record] = []
-        refusals = list(reading.refusals)
-        for document in reading.documents:
+        refusals: list[Refusal] = []
+        for member in reading.members:
             try:
-                records.append(self.prepare_one(document))
+                records.append(self.prepare_one(member))
             except Refusal as refusal:
                 refusals.append(refusal)
+                if _enough(refusals):
+                    break
         if refusals and reading.batched:
-            raise _batch_refusal(refusals, records)
+            raise _batch_refusal(refusals, records, reading.events)
         if refusals:
             raise refusals[0]
         return tuple(records)
 
-    def prepare_one(self, document: Document) -> Record:
+    def prepare_one(self, document: Document | Refusal) -> Record:
         """Steps 1 to 4 for one event."""
+        if isinstance(document, Refusal):
+            raise document
         source = self.sources.recognise(document)
         try:
             schema = self.validate(source, document)
@@ -146,10 +154,7 @@ class Pipeline:
         receipts: Future[tuple[Receipt, ...]],
     ) -> None:
         error = done.exception()
-        refused = isinstance(error, Refusal)
-        for index, record in enumerate(records):
-            failed = Outcome.REJECTED if refused else Outcome.FAILED
-            outcome = failed if error else done.result()[index].outcome
+        for record, outcome in zip(records, _outcomes(done, len(records)), strict=True):
             self._count(outcome, [record.envelope.system])
         if error:
             receipts.set_exception(error)
@@ -161,16 +166,27 @@ class Pipeline:
             self.metrics.count(system, outcome)
 
 
-def _batch_refusal(refusals: Sequence[Refusal], good: Sequence[Record]) -> BatchInvalid:
-    problems = sorted(
-        (problem for refusal in refusals for problem in refusal.problems),
-        key=lambda problem: (int(problem.pointer.split("/")[1]), problem),
-    )
-    events = len(refusals) + len(good)
-    detail = f"{len(refusals)} of {events} events of the batch are refused, so none was published"
-    refusal = BatchInvalid(detail, problems)
+def _outcomes(done: Future[tuple[Placement, ...]], events: int) -> Sequence[Outcome]:
+    error = done.exception()
+    if error is None:
+        return [placement.outcome for placement in done.result()]
+    alike = Outcome.REJECTED if isinstance(error, Refusal) else Outcome.FAILED
+    return (isinstance(error, GatewayError) and error.outcomes) or [alike] * events
+
+
+def _enough(refusals: Sequence[Refusal]) -> bool:
+    """To explain a fault costs far more than to take an event: a batch full of faults is read no further."""
+    return sum(len(refusal.problems) for refusal in refusals) >= MAX_PROBLEMS
+
+
+def _batch_refusal(refusals: Sequence[Refusal], good: Sequence[Record], events: int) -> BatchInvalid:
+    read = len(refusals) + len(good)
+    among = f"{events}" if read == events else f"the first {read} of {events}"
+    detail = f"{len(refusals)} of {among} events of the batch are refused, so none was published"
+    refusal = BatchInvalid(detail, [problem for refused in refusals for problem in refused.problems])
     refusal.systems = (
         *(system for refused in refusals for system in refused.systems),
         *(record.envelope.system for record in good),
+        *["unknown"] * (events - read),
     )
     return refusal

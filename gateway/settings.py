@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import string
 import tomllib
 from collections.abc import Mapping
@@ -42,7 +43,10 @@ class Settings(BaseModel):
     bind: str = Field("127.0.0.1:8080", description="host:port to listen on")
     data_dir: Path = Field(Path(".data"), description="folder for the local log and other state")
     workers: int = Field(
-        1, ge=1, le=64, description="worker processes; the order of a key is kept within one"
+        1,
+        ge=1,
+        le=64,
+        description="worker processes; a key's order and /metrics are those of one of them",
     )
     threads: int = Field(32, ge=1, le=1024, description="requests served at once by a worker")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="how much is logged")
@@ -134,6 +138,13 @@ class Settings(BaseModel):
     def _at_least_one(cls, value: tuple[SystemName, ...]) -> tuple[SystemName, ...]:
         if not value:
             raise ValueError("must name at least one system")
+        return value
+
+    @field_validator("topic_prefix")
+    @classmethod
+    def _part_of_a_topic(cls, value: str) -> str:
+        if not re.fullmatch(r"[a-zA-Z0-9._-]+", value, re.ASCII):
+            raise ValueError("may hold letters, digits, '.', '_' and '-' only, as a Kafka topic does")
         return value
 
     @field_validator("topic_template")

@@ -59,9 +59,9 @@ def parse(text: bytes, pointer: str = "") -> Any:
         raise _refusal(
             InvalidEncoding, pointer, "utf-8", "an escape such as \\ud800 is half a character"
         ) from None
+    _check_size(data, pointer)
     if duplicates:
         raise _duplicate_keys(data, duplicates, pointer)
-    _check_size(data, pointer)
     return data
 
 
@@ -171,25 +171,34 @@ def _number(digits: str) -> float:
 
 
 def _duplicate_keys(data: Any, found: list[tuple[dict[str, Any], str]], pointer: str) -> Refusal:
-    places = {id(members): place for place, members in _objects(data, pointer)}
-    problems = {
-        Problem(f"{places[id(members)]}/{escape(name[:_MAX_QUOTE])}", "duplicate-key", "named more than once")
+    places = _places(data, {id(members) for members, _ in found})
+    pointers = {  # an object that a later duplicate replaced has no place; that duplicate is told
+        f"{pointer}{places[id(members)]}/{escape(name[:_MAX_QUOTE])}"
         for members, name in found
+        if id(members) in places
     }
-    return DuplicateKey("a member is named more than once in one object", sorted(problems))
+    problems = [Problem(place, "duplicate-key", "named more than once") for place in sorted(pointers)]
+    return DuplicateKey("a member is named more than once in one object", problems)
 
 
-def _objects(value: Any, pointer: str) -> list[tuple[str, dict[str, Any]]]:
-    found: list[tuple[str, dict[str, Any]]] = []
-    pending: list[tuple[str, Any]] = [(pointer, value)]
-    while pending:
-        place, node = pending.pop()
-        if isinstance(node, dict):
-            found.append((place, node))
-            pending.extend((f"{place}/{escape(name)}", child) for name, child in node.items())
-        elif isinstance(node, list):
-            pending.extend((f"{place}/{index}", child) for index, child in enumerate(node))
-    return found
+def _places(data: Any, wanted: set[int]) -> dict[int, str]:
+    """Give the pointers of some objects; only theirs are spelled out, since all would be far more text."""
+    nodes: list[tuple[Any, int, str | int]] = [(data, -1, "")]
+    places: dict[int, str] = {}
+    for index, (node, _, _) in enumerate(nodes):  # grows as it goes
+        if id(node) in wanted:
+            places[id(node)] = _path(nodes, index)
+        children = node.items() if isinstance(node, dict) else enumerate(node)
+        nodes.extend((child, index, step) for step, child in children if isinstance(child, dict | list))
+    return places
+
+
+def _path(nodes: list[tuple[Any, int, str | int]], index: int) -> str:
+    steps: list[str] = []
+    while nodes[index][1] >= 0:
+        steps.append(f"/{escape(nodes[index][2])}")
+        index = nodes[index][1]
+    return "".join(reversed(steps))
 
 
 def _check_size(value: Any, pointer: str) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from typing import Any
 
-import pytest
 from werkzeug.test import TestResponse
 
 from tests.door import JSON, MAX_BODY, Door, told
@@ -20,19 +19,12 @@ def test_a_chunked_body_is_read_to_its_end(door: Door) -> None:
 def test_a_chunked_body_over_the_limit_is_refused_not_cut(door: Door) -> None:
     answer = send_stream(door, EVENT.ljust(MAX_BODY + 1), chunked=True)
     assert (answer.status_code, told(answer)["type"]) == (413, "too-large")
-    assert answer.headers["Connection"] == "close"
 
 
 def test_a_body_shorter_than_announced_is_refused(door: Door) -> None:
     answer = send_stream(door, EVENT, announced=4_000)
     assert (answer.status_code, told(answer)["type"]) == (400, "incomplete-body")
-    assert answer.headers["Connection"] == "close"
     assert door.published == []
-
-
-@pytest.mark.parametrize("body", [EVENT, b"{", b"{}"], ids=["taken", "no json", "of nobody"])
-def test_a_connection_is_kept_when_the_body_was_read_to_its_end(door: Door, body: bytes) -> None:
-    assert "Connection" not in door.send(body).headers
 
 
 def test_a_body_that_breaks_off_is_refused(door: Door) -> None:

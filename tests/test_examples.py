@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gateway.errors import Refusal
-from gateway.model import Record
+from gateway.model import Document, Record
 from gateway.schemas import CLOUDEVENT, ENVELOPE
 from tests.door import PROBLEM, Door, envelope, headers
 from tests.envelope_schema import assert_is_envelope
@@ -139,7 +139,8 @@ def schemas_in_use(status_table: str) -> set[str]:
     pipeline = Door(tracker_status_table=status_table).gateway.pipeline
     found = set()
     for example in VALID:
-        for document in pipeline.reader.read(example.message()).documents:
+        for document in pipeline.reader.read(example.message()).members:
+            assert isinstance(document, Document), example.name
             try:
                 found.add(pipeline.validate(pipeline.sources.recognise(document), document))
             except Refusal:

@@ -81,6 +81,12 @@ def test_a_star_welcomes_everybody() -> None:
     assert answer.headers["WebHook-Allowed-Origin"] == "anybody.example"
 
 
+def test_the_path_of_a_system_that_is_switched_off_has_no_handshake() -> None:
+    door = Door(systems="ctoai", allowed_origins="*")
+    answer = ask(door, "/events/tracker", WebHook_Request_Origin="events.example.com")
+    assert answer.status_code == 404
+
+
 def test_an_unknown_path_has_no_handshake(strict: Door) -> None:
     answer = ask(strict, "/nowhere", WebHook_Request_Origin="events.example.com")
     assert answer.status_code == 404

@@ -53,10 +53,19 @@ def test_the_senders_own_id_comes_first(door: Door, document: Json, own: str) ->
 
 
 @each_undated
-def test_then_comes_the_id_of_the_cloudevent(door: Door, document: Json) -> None:
+def test_then_comes_the_id_of_the_cloudevent_which_is_unique_within_its_source(
+    door: Door, document: Json
+) -> None:
     delivery = {"Idempotency-Key": "delivery"}
     assert id_of(door, cloudevent(document), content_type=STRUCTURED, headers=delivery) == "ce-1"
+    assert headers(door.published[0])["ce_source"] == "/sender"
     assert id_of(door, document, headers=ce_headers() | delivery) == "ce-1"
+    assert headers(door.published[0])["ce_source"] == "/sender"
+
+
+def test_delivery_ids_of_any_length_tell_deliveries_apart(door: Door) -> None:
+    ids = {id_of(door, deployed(), headers={"Idempotency-Key": "x" * 300 + end}) for end in "ab"}
+    assert len(ids) == 2
 
 
 @pytest.mark.parametrize("header", ["Idempotency-Key", "Webhook-Id", "X-Webhook-Id", "X-Delivery-Id"])

@@ -10,11 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-
 from gateway import app, settings
-from gateway.errors import Overloaded, Unavailable
-from gateway.publishing import local_log
+from gateway.errors import Overloaded, TooLarge, Unavailable
+from gateway.publishing import local_log_file
 from gateway.publishing.local_log import LocalLog
 from tests.door import told
 from tests.publisher_contract import WAIT, eventually
@@ -58,8 +56,8 @@ def test_a_log_goes_on_where_it_ended(tmp_path: Path) -> None:
 
 
 def test_reading_where_nothing_was_written_gives_nothing(tmp_path: Path) -> None:
-    assert list(local_log.read(tmp_path)) == []
-    assert local_log.end(tmp_path) == 0
+    assert list(local_log_file.read(tmp_path)) == []
+    assert local_log_file.end(tmp_path) == 0
     assert list(tmp_path.iterdir()) == []
 
 
@@ -67,11 +65,11 @@ def test_records_are_read_in_the_order_they_were_accepted_across_topics(tmp_path
     topics = ["b", "a", "b", "a"]
     with opened(tmp_path) as log:
         log.publish([record(topic) for topic in topics]).result(WAIT)
-        entries = list(local_log.read(tmp_path))
+        entries = list(local_log_file.read(tmp_path))
         assert [(entry.topic, entry.offset) for entry in entries] == [("b", 0), ("a", 0), ("b", 1), ("a", 1)]
-        assert local_log.end(tmp_path) == entries[-1].position
-        assert list(local_log.read(tmp_path, after=entries[1].position)) == entries[2:]
-        assert list(local_log.read(tmp_path, limit=1)) == entries[:1]
+        assert local_log_file.end(tmp_path) == entries[-1].position
+        assert list(local_log_file.read(tmp_path, after=entries[1].position)) == entries[2:]
+        assert list(local_log_file.read(tmp_path, limit=1)) == entries[:1]
 
 
 def test_a_folder_that_is_a_file_is_told_by_readiness_and_answered_unavailable(tmp_path: Path) -> None:
@@ -118,14 +116,14 @@ def test_a_full_disk_refuses_whole_requests_and_loses_none_that_it_took(tmp_path
         (placement,) = log.publish([record(TOPIC, value=b"3")]).result(WAIT)
         assert placement.offset == 1
         assert log.healthy().ready
-    assert [entry.value for entry in local_log.read(tmp_path)] == [b"1", b"3"]
+    assert [entry.value for entry in local_log_file.read(tmp_path)] == [b"1", b"3"]
 
 
 def test_a_file_that_is_no_database_is_not_touched(tmp_path: Path) -> None:
-    (tmp_path / local_log.FILE).write_bytes(b"precious" * 1_000)
+    (tmp_path / local_log_file.NAME).write_bytes(b"precious" * 1_000)
     with opened(tmp_path) as log:
         assert refused(log)
-    assert (tmp_path / local_log.FILE).read_bytes() == b"precious" * 1_000
+    assert (tmp_path / local_log_file.NAME).read_bytes() == b"precious" * 1_000
 
 
 def test_a_gateway_on_a_bad_disk_answers_503_and_recovers(tmp_path: Path) -> None:
@@ -146,12 +144,13 @@ def test_a_gateway_on_a_bad_disk_answers_503_and_recovers(tmp_path: Path) -> Non
         gateway.publisher.close()
 
 
-def test_more_than_it_can_hold_is_told_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local_log, "_MOST_WAITING", 3)
-    log = LocalLog(tmp_path, ack_timeout=10)  # not started, so nothing is taken off the queue
-    futures = [log.publish([record(TOPIC)]) for _ in range(4)]
+def test_more_bytes_than_it_may_hold_are_refused_at_once(tmp_path: Path) -> None:
+    sent = record(TOPIC)
+    log = LocalLog(tmp_path, ack_timeout=10, max_in_flight_bytes=3 * sent.size)
+    futures = [log.publish([sent]) for _ in range(4)]  # not started, so nothing is taken off the queue
     assert isinstance(futures[3].exception(0), Overloaded)
     assert not any(future.done() for future in futures[:3])
+    assert isinstance(log.publish([sent] * 4).exception(0), TooLarge), "never fits, so no use in waiting"
 
 
 WRITER = """
@@ -173,7 +172,7 @@ def test_two_processes_may_write_to_one_file(tmp_path: Path) -> None:
     root = Path(__file__).parent.parent
     writers = [subprocess.Popen([*command, name], cwd=root) for name in ("writer/1", "writer/2")]
     assert [writer.wait(60) for writer in writers] == [0, 0]
-    entries = list(local_log.read(tmp_path, limit=1_000))
+    entries = list(local_log_file.read(tmp_path, limit=1_000))
     assert [entry.offset for entry in entries] == list(range(200))
     for name in (b"writer/1", b"writer/2"):
         assert [int(entry.value) for entry in entries if entry.key == name] == list(range(100))

@@ -33,7 +33,7 @@ def test_an_entry_has_a_time_a_level_a_logger_and_a_message() -> None:
 def test_what_is_passed_as_extra_stands_beside_it() -> None:
     told = line("refused", request="r-1", topics=["a", "b"])
     assert told["request"] == "r-1"
-    assert told["topics"] == "['a', 'b']"
+    assert told["topics"] == ["a", "b"]
 
 
 def test_control_characters_cannot_forge_a_second_line() -> None:

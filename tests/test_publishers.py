@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.publishing import local_log
+from gateway.publishing import local_log_file
 from gateway.publishing.local_log import LocalLog
 from tests.memory_publisher import MemoryPublisher
 from tests.publisher_contract import Made, PublisherContract, Stored
@@ -24,7 +24,11 @@ class TestMemoryPublisher(PublisherContract):
 class TestLocalLog(PublisherContract):
     @pytest.fixture
     def made(self, tmp_path: Path) -> Made:
-        return Made(LocalLog(tmp_path, ack_timeout=10), TOPICS, lambda: _in_file(tmp_path))
+        return Made(
+            LocalLog(tmp_path, ack_timeout=10),
+            TOPICS,
+            lambda: _in_file(tmp_path),
+        )
 
 
 def _in_memory(publisher: MemoryPublisher) -> list[Stored]:
@@ -40,5 +44,5 @@ def _in_memory(publisher: MemoryPublisher) -> list[Stored]:
 def _in_file(folder: Path) -> list[Stored]:
     return [
         Stored(entry.topic, 0, entry.offset, entry.key, entry.value, entry.headers)
-        for entry in local_log.read(folder, limit=1_000)
+        for entry in local_log_file.read(folder, limit=1_000)
     ]

@@ -11,7 +11,7 @@ def test_receipts_come_in_the_order_sent(door: Door) -> None:
     answer = door.send(batch, content_type=BATCHED)
     deployed_receipt = {
         "id": "ce-1",
-        "source": "/ctoai/t1",
+        "source": "/sender",
         "subject": {"type": "service", "id": "shop"},
         "predicate": "deployed",
         "topic": "events.service.deployed",

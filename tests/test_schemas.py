@@ -29,10 +29,15 @@ def documents() -> list[tuple[str, Any]]:
     found = []
     for example in examples("valid") + examples("invalid"):
         try:
-            read = PIPELINE.reader.read(example.message()).documents
+            read = PIPELINE.reader.read(example.message()).members
         except Refusal:
             continue  # not even JSON, or no CloudEvent
-        found += [with_schema for document in read for with_schema in _with_schema(document)]
+        found += [
+            with_schema
+            for document in read
+            if isinstance(document, Document)
+            for with_schema in _with_schema(document)
+        ]
     return found
 
 

@@ -33,10 +33,8 @@ def explain(
     except Refusal as refusal:
         _refused(refusal)
         sys.exit(1)
-    for unread in reading.refusals:
-        _refused(unread)
-    refused = bool(reading.refusals)
-    for document in reading.documents:
+    refused = False
+    for document in reading.members:
         try:
             _narrate(pipeline, document)
         except Refusal as refusal:
@@ -45,7 +43,9 @@ def explain(
     sys.exit(1 if refused else 0)
 
 
-def _narrate(pipeline: Pipeline, document: Document) -> None:
+def _narrate(pipeline: Pipeline, document: Document | Refusal) -> None:
+    if isinstance(document, Refusal):
+        raise document
     _step("read as", "a CloudEvent" if document.attributes else "plain JSON")
     source = pipeline.sources.recognise(document)
     _step("recognised as", f"{source.name} ({source.title})")

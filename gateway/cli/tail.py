@@ -11,7 +11,7 @@ from typing import Protocol
 import click
 
 from gateway import settings
-from gateway.publishing import kafka_topics, local_log
+from gateway.publishing import kafka_topics, local_log_file
 from gateway.settings import Settings
 
 _IDLE_SECONDS = 0.5
@@ -51,9 +51,9 @@ def _records(chosen: Settings, pattern: str, from_start: bool) -> Iterator[_Read
 
 
 def _local(chosen: Settings, pattern: str, from_start: bool) -> Iterator[_Read | None]:
-    position = 0 if from_start else local_log.end(chosen.data_dir)
+    position = 0 if from_start else local_log_file.end(chosen.data_dir)
     while True:
-        entries = list(local_log.read(chosen.data_dir, after=position))
+        entries = list(local_log_file.read(chosen.data_dir, after=position))
         for entry in entries:
             position = entry.position
             if fnmatchcase(entry.topic, pattern):

@@ -46,10 +46,13 @@ class Deadlines:
         self._thread.start()
 
     def watch(self, future: Future[Value], late: Callable[[], object]) -> None:
-        """Call ``late`` from the thread if the future is still open after the wait."""
+        """Call ``late`` from the thread if the future is still open after the wait; at once if stopped."""
         with self._wake:
-            self._open.append((time.monotonic() + self._wait, future, late))  # type: ignore[arg-type]
-            self._wake.notify()
+            if not self._stopped:
+                self._open.append((time.monotonic() + self._wait, future, late))  # type: ignore[arg-type]
+                self._wake.notify()
+                return
+        late()
 
     def stop(self) -> None:
         """End the thread; what is still open is called back first."""

@@ -1,4 +1,4 @@
-"""How kafka-python's clients are made: one place for the publisher, the topics and the tail."""
+"""How kafka-python's clients are made and configured."""
 
 from __future__ import annotations
 
@@ -79,6 +79,10 @@ def producer(settings: Settings) -> dict[str, Any]:
     Idempotence is off because kafka-python 3.0.12 never publishes again after one refused or expired batch
     with it on; one batch in flight a connection keeps the order without it. Consumers drop the duplicates
     of a retry by ``source`` and ``id``.
+
+    The times follow from the sender's: a request waits ``ack_timeout_ms`` (3 s), then is told to send again;
+    the client goes on for ``delivery_timeout_ms``, long enough for one slow answer and a retry, so that a
+    short fault costs nothing. ``max_block_ms`` is how long one vanished topic may hold up the rest.
     """
     return connection(settings) | {
         "acks": "all",

@@ -16,12 +16,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kafka import KafkaAdminClient, KafkaProducer
-from kafka.errors import MessageSizeTooLargeError, RecordListTooLargeError
+from kafka.errors import KafkaTimeoutError, MessageSizeTooLargeError, RecordListTooLargeError
 
-from gateway.errors import GatewayError, Overloaded, TooLarge, Unavailable
+from gateway.errors import Failure, GatewayError, TooLarge, Unavailable
 from gateway.model import Health, Outcome, Placement, Problem, Record
 from gateway.publishing import kafka_clients
 from gateway.publishing.futures import Deadlines, fail, succeed
+from gateway.publishing.in_flight import InFlight
 from gateway.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -40,11 +41,20 @@ class _Request:
 
     records: tuple[Record, ...]
     future: Future[tuple[Placement, ...]] = field(default_factory=Future)
-    placements: dict[int, Placement] = field(default_factory=dict)
+    ended: dict[int, Placement | GatewayError] = field(default_factory=dict)
 
-    @property
-    def size(self) -> int:
-        return sum(record.size for record in self.records)
+    def settle(self) -> None:
+        """Settle the future once every record has ended; a failure counts more than a refusal."""
+        if len(self.ended) < len(self.records):
+            return
+        ended = [self.ended[index] for index in range(len(self.records))]
+        errors = [end for end in ended if isinstance(end, GatewayError)]
+        if not errors:
+            succeed(self.future, tuple(end for end in ended if isinstance(end, Placement)))
+            return
+        worst = next((error for error in errors if isinstance(error, Failure)), errors[0])
+        worst.outcomes = tuple(map(_outcome, ended))
+        fail(self.future, worst)
 
 
 class KafkaPublisher:
@@ -63,8 +73,8 @@ class KafkaPublisher:
         self._producer: KafkaProducer | None = None
         self._topics: frozenset[str] | None = None  # None while the brokers are away
         self._told: Any = None
+        self._in_flight = InFlight(settings.max_in_flight_bytes)
         self._lock = threading.Lock()
-        self._in_flight = 0
 
     def start(self) -> None:
         """Start the threads; the connection is made by them, however long it takes."""
@@ -121,63 +131,52 @@ class KafkaPublisher:
             return Unavailable(_AWAY)
         if missing := {record.topic for record in request.records} - topics:
             return Unavailable(f"the topic {min(missing)} does not exist yet")
-        with self._lock:
-            if self._in_flight + request.size > self._settings.max_in_flight_bytes:
-                return Overloaded("too much is waiting for Kafka")
-            self._in_flight += request.size
-        return None
+        return self._in_flight.reserve(request.records)
 
     # -- the sender thread, and kafka-python's own, which calls back ----------------------------------------
 
     def _send_all(self) -> None:
         while (request := self._requests.get()) is not None:
-            late = request.future.done()  # its sender was told to send again: once on Kafka is enough
             for index, record in enumerate(request.records):
-                if late:
-                    self._release(record)
-                else:
-                    self._send(request, index, record)
+                self._send(request, index, record)
 
     def _send(self, request: _Request, index: int, record: Record) -> None:
         try:
-            if self._producer is None:
-                raise Unavailable(_AWAY)
+            if self._producer is None or request.future.done():
+                raise Unavailable(_AWAY)  # its sender was told to send again: once on Kafka is enough
             sent = self._producer.send(
                 record.topic, key=record.key, value=record.value, headers=list(record.headers)
             )
         except Exception as error:  # kafka-python raises ValueError, TypeError and more beside its own tree
-            self._failed(request, record, error)
+            if isinstance(error, KafkaTimeoutError) and self._topics:
+                self._topics -= {record.topic}  # it is gone: the next event must not wait for it again
+            self._failed(request, index, error)
         else:
-            sent.add_callback(lambda metadata: self._acknowledged(request, index, record, metadata))
-            sent.add_errback(lambda error: self._failed(request, record, error))
+            sent.add_callback(lambda metadata: self._acknowledged(request, index, metadata))
+            sent.add_errback(lambda error: self._failed(request, index, error))
 
-    def _acknowledged(self, request: _Request, index: int, record: Record, metadata: Any) -> None:
-        self._release(record)
-        with self._lock:
-            placement = Placement(Outcome.PUBLISHED, metadata.partition, metadata.offset)
-            request.placements[index] = placement
-            whole = len(request.placements) == len(request.records)
-        if whole:
-            succeed(request.future, tuple(request.placements[i] for i in range(len(request.records))))
+    def _acknowledged(self, request: _Request, index: int, metadata: Any) -> None:
+        self._end(request, index, Placement(Outcome.PUBLISHED, metadata.partition, metadata.offset))
 
-    def _failed(self, request: _Request, record: Record, error: BaseException) -> None:
-        self._release(record)
-        logger.warning(
-            "Kafka did not take a record",
-            extra={"topic": record.topic, "error": type(error).__name__},
-        )
+    def _failed(self, request: _Request, index: int, error: BaseException) -> None:
+        record = request.records[index]
+        if not request.future.done():
+            told = {"topic": record.topic, "error": type(error).__name__}
+            logger.warning("Kafka did not take a record", extra=told)
         if isinstance(error, _TOO_LARGE):
-            problem = Problem("", "size", f"the normalised event has {record.size} bytes")
-            fail(request.future, TooLarge("Kafka refuses the event as too large", [problem]))
+            pointer = f"/{index}" if len(request.records) > 1 else ""  # only a batch has more than one
+            problem = Problem(pointer, "size", f"the normalised event has {record.size} bytes")
+            refused = "Kafka refuses an event as too large; what else was sent with it is published"
+            self._end(request, index, TooLarge(refused, [problem]))
         else:
-            fail(
-                request.future,
-                Unavailable("Kafka did not take the event; it may have been written"),
-            )
+            late = "Kafka did not take the event; it may have been written"
+            self._end(request, index, Unavailable(late))
 
-    def _release(self, record: Record) -> None:
+    def _end(self, request: _Request, index: int, end: Placement | GatewayError) -> None:
+        self._in_flight.release([request.records[index]])
         with self._lock:
-            self._in_flight -= record.size
+            request.ended[index] = end
+            request.settle()
 
     # -- the watcher thread ---------------------------------------------------------------------------------
 
@@ -221,6 +220,12 @@ class KafkaPublisher:
         if state != self._told:
             self._told = state
             logger.log(level, message or state, extra=extra)
+
+
+def _outcome(end: Placement | GatewayError) -> Outcome:
+    if isinstance(end, Placement):
+        return end.outcome
+    return Outcome.FAILED if isinstance(end, Failure) else Outcome.REJECTED
 
 
 def _close(client: KafkaProducer | KafkaAdminClient | None) -> None:

@@ -34,7 +34,7 @@ class Consumed:
 def existing(settings: Settings) -> frozenset[str]:
     """Give the names of the topics on the brokers. Raises Unavailable."""
     try:
-        with KafkaAdminClient(**kafka_clients.connection(settings)) as admin:
+        with kafka_clients.build(KafkaAdminClient, kafka_clients.connection(settings)) as admin:
             return frozenset(admin.list_topics())
     except (KafkaError, OSError) as error:
         raise _unreachable(settings, error) from error
@@ -47,7 +47,7 @@ def create(settings: Settings, topics: Sequence[str]) -> None:
         "replication_factor": settings.topic_replication,
     }
     try:
-        with KafkaAdminClient(**kafka_clients.connection(settings)) as admin:
+        with kafka_clients.build(KafkaAdminClient, kafka_clients.connection(settings)) as admin:
             admin.create_topics(dict.fromkeys(topics, options), wait_for_metadata=True)
     except TopicAlreadyExistsError:
         return  # someone else was faster
@@ -63,7 +63,7 @@ def consume(settings: Settings, pattern: str, *, from_start: bool) -> Iterator[C
     """
     options = kafka_clients.connection(settings) | {"enable_auto_commit": False, "group_id": None}
     try:
-        with closing(KafkaConsumer(**options)) as consumer:
+        with closing(kafka_clients.build(KafkaConsumer, options)) as consumer:
             partitions = _assign(consumer, pattern, from_start)
             ends = consumer.end_offsets(partitions)
             while True:

@@ -17,11 +17,6 @@ class Sources:
         self._by_name = {source.name: source for source in sources}
 
     @property
-    def names(self) -> frozenset[str]:
-        """The names, which are also the last part of the pinned paths."""
-        return frozenset(self._by_name)
-
-    @property
     def lenient(self) -> frozenset[str]:
         """The systems whose CloudEvents may carry members with names CloudEvents does not allow."""
         return frozenset(name for name, source in self._by_name.items() if source.lenient_extensions)

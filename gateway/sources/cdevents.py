@@ -18,7 +18,6 @@ from gateway.schemas import SUFFIX, SchemaStore
 from gateway.sources.source import (
     Pair,
     Source,
-    event_id,
     event_time,
     first,
     mapping,
@@ -79,7 +78,9 @@ class CDEvents(Source):
         if type.startswith(CUSTOM):
             return _CUSTOM_SCHEMA
         if type not in self._types:
-            raise UnknownEventType(self._unknown(type), [self._unknown_problem(document, type)])
+            told = self._unknown(type)
+            place = f"{document.pointer}/context/type"
+            raise UnknownEventType(told, [Problem(place, "enum", f"{type[:60]!r} is not known: {told}")])
         spec = first(context.get("specversion"), context.get("version"))
         variant = f"{type}+spec-{spec}"
         return f"{_FOLDER}{variant if variant in self._known else type}{SUFFIX}"
@@ -96,7 +97,7 @@ class CDEvents(Source):
         noun, predicate = _pair(context["type"])
         return self.envelope(
             document,
-            id=event_id(self.name, document, context["id"], dated=True),
+            id=context["id"],
             source=context["source"],
             subject=Subject(noun, subject["id"], subject.get("source")),
             predicate=predicate,
@@ -131,13 +132,6 @@ class CDEvents(Source):
         near = difflib.get_close_matches(type, self._types, n=1)
         hint = f"; did you mean {near[0]}?" if near else ""
         return f"no such CDEvents type{hint}; known types: {', '.join(self._types)}"
-
-    def _unknown_problem(self, document: Document, type: str) -> Problem:
-        return Problem(
-            f"{document.pointer}/context/type",
-            "enum",
-            f"{type[:60]!r} is not known: {self._unknown(type)}",
-        )
 
 
 def _unversioned(type: str) -> str:

@@ -23,7 +23,7 @@ from gateway.errors import (
 )
 from gateway.formats import NOT_IN_STRINGS
 from gateway.model import Problem
-from gateway.schemas import CLOUDEVENT, SchemaStore
+from gateway.schemas import CLOUDEVENT, MAX_PROBLEMS, SchemaStore
 
 CORE = frozenset({"specversion", "id", "source", "type", "datacontenttype", "dataschema", "subject", "time"})
 MAX_ID_BYTES = 256
@@ -149,6 +149,8 @@ def _attribute_problems(event: Any, schemas: SchemaStore, pointer: str) -> list[
         return found
     known = {problem.pointer for problem in found}
     for name, value in event.items():
+        if len(found) >= MAX_PROBLEMS:
+            break
         place = f"{pointer}/{strict_json.escape(name)}"
         if name in ("data", "data_base64") or not isinstance(value, str) or place in known:
             continue

@@ -11,9 +11,9 @@ from gateway.model import Details, Document, Envelope, Reference, Subject
 from gateway.sources.source import (
     Pair,
     Source,
-    event_id,
     event_time,
     first,
+    identity,
     labels,
     mapping,
     origin,
@@ -165,10 +165,11 @@ class CtoAi(Source):
         name, action = data["event_name"].lower(), data["event_action"].lower()
         built_in = MEANING.get(name)
         noun, predicate = built_in[action] if built_in else (word(name), word(action))
+        source, id = identity(document, relative_source(self.name, data["team_id"]), dated=False)
         return self.envelope(
             document,
-            id=event_id(self.name, document, None, dated=False),
-            source=relative_source(self.name, data["team_id"]),
+            id=id,
+            source=source,
             subject=Subject(noun, _subject_id(noun, data)),
             predicate=predicate,
             time=event_time(document),

@@ -11,7 +11,6 @@ from gateway.model import Details, Document, Envelope, Subject
 from gateway.sources.source import (
     Pair,
     Source,
-    event_id,
     event_time,
     first,
     labels,
@@ -101,7 +100,7 @@ class Ibm(Source):
         )
         return self.envelope(
             document,
-            id=event_id(self.name, document, data["event_id"], dated=True),
+            id=data["event_id"],
             source=relative_source(self.name, text_of(data.get("account_id")) or "unknown"),
             subject=Subject(noun, resource or data["event_id"]),
             predicate=predicate,

@@ -11,9 +11,9 @@ from gateway.model import Details, Document, Envelope, Reference, Subject
 from gateway.sources.source import (
     Pair,
     Source,
-    event_id,
     event_time,
     first,
+    identity,
     labels,
     mapping,
     origin,
@@ -54,10 +54,12 @@ class Incidents(Source):
         times = data.get("startTime"), data.get("endTime")
         incident = first(document.message.resource, data.get("incidentId")) or document.fresh_id
         tenant = headers.get(_TENANT_HEADER, "").strip()
+        sender = relative_source(self.name, *([tenant] if tenant else []))
+        source, id = identity(document, sender, dated=any(time is not None for time in times))
         return self.envelope(
             document,
-            id=event_id(self.name, document, None, dated=any(time is not None for time in times)),
-            source=relative_source(self.name, *([tenant] if tenant else [])),
+            id=id,
+            source=source,
             subject=Subject("incident", incident),
             predicate=PREDICATES[data["status"]],
             time=event_time(document, times[1] if resolved else times[0]),

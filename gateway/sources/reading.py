@@ -5,6 +5,7 @@ Source: CloudEvents 1.0.2, HTTP protocol binding sections 3.1 to 3.3.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,10 +28,13 @@ _JSON_HINT = "send it with the header 'Content-Type: application/json'"
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a request held: its documents, the refusals of members that could not be read, in order."""
+    """What a request holds, in the order sent: documents, and refusals of members that cannot be read.
 
-    documents: tuple[Document, ...]
-    refusals: tuple[Refusal, ...] = ()
+    The members are read as they are asked for, once.
+    """
+
+    members: Iterable[Document | Refusal]
+    events: int = 1
     batched: bool = False
 
 
@@ -46,8 +50,7 @@ class Reader:
     def read(self, message: Message) -> Reading:
         """Unwrap a request. Raises a Refusal when the request as a whole cannot be read.
 
-        In batched mode a bad member does not raise; it is in ``refusals``, its pointers starting with its
-        index.
+        In batched mode a bad member does not raise; its refusal takes its place.
         """
         content_type = message.headers.get("content-type", "")
         media_type = _media_type(content_type)
@@ -72,14 +75,15 @@ class Reader:
             too_large = TooLarge(told, [Problem("", "size", told)])
             too_large.systems *= len(members)
             raise too_large
-        documents: list[Document] = []
-        refusals: list[Refusal] = []
-        for index, raw in enumerate(strict_json.items(message.body)):
-            try:
-                documents.append(self._structured(message, raw, f"/{index}", f"{message.id}-{index}"))
-            except Refusal as refusal:
-                refusals.append(refusal)
-        return Reading(tuple(documents), tuple(refusals), batched=True)
+        texts = enumerate(strict_json.items(message.body))
+        read = (self._member(message, text, index) for index, text in texts)
+        return Reading(read, events=len(members), batched=True)
+
+    def _member(self, message: Message, text: bytes, index: int) -> Document | Refusal:
+        try:
+            return self._structured(message, text, f"/{index}", f"{message.id}-{index}")
+        except Refusal as refusal:
+            return refusal
 
     def _structured(self, message: Message, text: bytes, pointer: str, fresh_id: str) -> Document:
         event = strict_json.parse(text, pointer)

@@ -89,24 +89,26 @@ class Source(ABC):
         )
 
 
-def event_id(system: str, document: Document, own: str | None, *, dated: bool) -> str:
-    """Give an id that is the same for every delivery of one event.
+def identity(document: Document, source: str, *, dated: bool) -> tuple[str, str]:
+    """Give source and id, the same for every delivery of one event, where the document has no id of its own.
 
-    In this order: the sender's ``own`` id, the CloudEvents id, a delivery-id header, a hash of the document
-    when it is ``dated`` (it carries its own time, so equal documents are one event), else a fresh id.
+    In this order: the CloudEvents source and id; a delivery-id header; a hash of the document when it is
+    ``dated`` (it carries its own time, so equal documents are one event); a fresh id. The last three are
+    unique within ``source``.
     """
-    if own:
-        return own
     if document.attributes:
-        return document.attributes["id"]
+        return document.attributes["source"], document.attributes["id"]
     headers = document.message.headers
     for name in DELIVERY_ID_HEADERS:
         if value := headers.get(name, "").strip():
-            return value[:_MAX_DELIVERY_ID]
+            return source, value if len(value) <= _MAX_DELIVERY_ID else _digest(value)
     if dated:
-        identity = [system, document.message.resource, document.data]
-        return hashlib.sha256(strict_json.canonical(identity)).hexdigest()[:40]
-    return document.fresh_id
+        return source, _digest([document.message.resource, document.data])
+    return source, document.fresh_id
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(strict_json.canonical(value)).hexdigest()[:40]
 
 
 def event_time(document: Document, *own: Any) -> str:
@@ -143,6 +145,8 @@ def text_of(value: Any) -> str | None:
     """Give a string or number as text; ``None`` for anything else, and for the empty string."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # 3.0 is the integer 3 to JSON Schema
     return str(value) or None
 
 

@@ -13,9 +13,9 @@ from gateway.model import Details, Document, Envelope, Reference, Subject
 from gateway.sources.source import (
     Pair,
     Source,
-    event_id,
     event_time,
     first,
+    identity,
     labels,
     mapping,
     origin,
@@ -129,11 +129,13 @@ class Tracker(Source):
             _either(attributes, "startDate", "start_date"),
             _either(attributes, "endDate", "end_date"),
         )
-        id = event_id(self.name, document, None, dated=any(dates))
+        own_source = text_of(attributes.get("source"))
+        sender = relative_source(self.name, own_source or UNSPECIFIED)
+        source, id = identity(document, sender, dated=any(dates))
         return self.envelope(
             document,
             id=id,
-            source=relative_source(self.name, text_of(attributes.get("source")) or UNSPECIFIED),
+            source=source,
             subject=Subject(noun, _subject_id(noun, data, attributes, ticket) or id),
             predicate=predicate,
             time=event_time(document, *(reversed(dates) if status in _FINISHED else dates)),
@@ -142,7 +144,7 @@ class Tracker(Source):
                 schema_id,
                 id=text_of(data.get("id")),
                 type=type,
-                source=text_of(attributes.get("source")),
+                source=own_source,
             ),
             details=_details(data, attributes, links, status),
         )

@@ -48,7 +48,8 @@ def create_application(
     app = Flask("gateway", static_folder=None)
     app.url_map.merge_slashes = False  # a path is what it is: no redirects, which senders do not follow
     door = _Door(settings, pipeline, metrics, now)
-    for intake in INTAKES:
+    intakes = [intake for intake in INTAKES if intake.system in (None, *settings.systems)]
+    for intake in intakes:
         app.add_url_rule(
             intake.rule,
             intake.endpoint,
@@ -56,7 +57,7 @@ def create_application(
             methods=[intake.method],
             provide_automatic_options=False,
         )
-    for rule in dict.fromkeys(intake.rule for intake in INTAKES):
+    for rule in dict.fromkeys(intake.rule for intake in intakes):
         app.add_url_rule(
             rule,
             f"OPTIONS {rule}",
@@ -106,7 +107,6 @@ class _Door:
             body = read_body(request, self._settings.max_body_bytes)
         except Refusal:
             self._metrics.count("unknown", Outcome.REJECTED)
-            g.close = True
             raise
         return Message(
             headers={name.lower(): value for name, value in request.headers},
@@ -121,13 +121,10 @@ class _Door:
 
 def _begin() -> None:
     g.request_id = str(uuid.uuid4())
-    g.close = False
 
 
 def _end(response: Response) -> Response:
     response.headers[REQUEST_ID] = g.request_id
-    if g.close:
-        response.headers["Connection"] = "close"
     return response
 
 
@@ -150,7 +147,9 @@ def _http_problem(error: HTTPException) -> Response:
         allowed = getattr(error, "valid_methods", None) or ()
         answer.headers["Allow"] = ", ".join(sorted(allowed))
         return answer
-    return _problem(NotFound("there is nothing at this path; events go to POST /events"))
+    if error.code == 404:
+        return _problem(NotFound("there is nothing at this path; events go to POST /events"))
+    return _fault(error)
 
 
 def _fault(error: Exception) -> Response:

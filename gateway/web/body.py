@@ -9,17 +9,18 @@ from gateway.errors import IncompleteBody, MalformedBody, Refusal, TooLarge, Uns
 from gateway.model import Problem
 
 _PIECE = 65_536
+_CODINGS = {"Content-Encoding": ("", "identity"), "Transfer-Encoding": ("", "identity", "chunked")}
 
 
 def read_body(request: Request, limit: int) -> bytes:
     """Read all of the body.
 
-    Raises TooLarge, IncompleteBody, MalformedBody or UnsupportedEncoding; then the connection has to be
-    closed, since the rest of the body may still be on its way.
+    Raises TooLarge, IncompleteBody, MalformedBody or UnsupportedEncoding; gunicorn reads what is left of the
+    body before the next request of the connection.
     """
-    for header in ("Content-Encoding", "Transfer-Encoding"):
+    for header, undone in _CODINGS.items():
         coding = request.headers.get(header, "").strip().lower()
-        if coding not in ("", "identity", "chunked"):
+        if coding not in undone:
             raise _refusal(UnsupportedEncoding, f"{header} {coding[:40]} is not undone here")
     announced = request.content_length
     if announced is not None and announced > limit:

@@ -117,7 +117,7 @@ def test_the_headers_are_the_cloudevents_kafka_binding(kafka: Broker, gateway: G
         "content-type": "application/json",
         "ce_specversion": "1.0",
         "ce_id": "transport-1",
-        "ce_source": "/ctoai/t",
+        "ce_source": "/mine",
         "ce_type": "dev.cloudevents-gateway.incident.resolved.v1",
         "ce_subject": "c9",
         "ce_dataschema": "https://cloudevents-gateway.dev/schemas/envelope.schema.json",
