@@ -18,6 +18,7 @@ pytestmark = pytest.mark.kafka
 
 EVENT = b'{"event_name": "incident", "event_action": "initiated", "team_id": "t", "commit": "c"}'
 TOPIC = "events.incident.detected"
+BATCHED = {"Content-Type": "application/cloudevents-batch+json"}
 
 
 @pytest.fixture
@@ -30,6 +31,11 @@ def own_broker(kafka: Broker, tmp_path: Path) -> Iterator[Broker]:
 
 def post(gateway: GatewayProcess) -> Answer:
     return gateway.send("POST", "/events", EVENT)
+
+
+def batch(*documents: bytes) -> bytes:
+    head = b'{"specversion": "1.0", "type": "t", "source": "/s", "id": "%d", "data": %s}'
+    return b"[%s]" % b",".join(head % member for member in enumerate(documents))
 
 
 def create_topics(broker: Broker, folder: Path) -> None:
@@ -116,8 +122,13 @@ def test_a_record_too_large_for_its_topic_is_413_and_the_next_event_passes(
         create_topics(broker, tmp_path)
         with serving(tmp_path, kafka_bootstrap_servers=broker.bootstrap) as gateway:
             gateway.wait_until_ready()
-            answer = gateway.send("POST", "/events", EVENT[:-1] + b', "note": "%s"}' % (b"x" * 30_000))
+            large = EVENT[:-1] + b', "note": "%s"}' % (b"x" * 30_000)
+            answer = gateway.send("POST", "/events", large)
             assert (answer.status, answer.json["type"]) == (413, "too-large")
+            answer = gateway.send("POST", "/events", batch(EVENT, large, EVENT), BATCHED)
+            assert (answer.status, answer.json["errors"][0]["pointer"]) == (413, "/1")
             assert post(gateway).status == 202
+            assert b'{outcome="published",system="ctoai"} 3.0' in gateway.get("/metrics").body
+            assert b'{outcome="rejected",system="ctoai"} 2.0' in gateway.get("/metrics").body
     finally:
         broker.stop()
