@@ -39,6 +39,7 @@ class LocalLog:
         self._thread = threading.Thread(target=self._run, name="local-log", daemon=True)
         self._file: LogFile | None = None
         self._broken = True  # until the file was opened
+        self._told: str | None = None
         self._closed = False
 
     def start(self) -> None:
@@ -94,15 +95,23 @@ class LocalLog:
                 self._file.try_to_grow()
             placements = self._file.append([records for records, _ in jobs])
         except Exception as error:  # whatever it is, this thread must live on
-            self._broken = True
-            logger.error("the local log cannot be written", extra={"error": str(error)})
+            self._tell(str(error))
             self._discard()  # a file that refused a sync is opened afresh, never synced again
             for _, future in jobs:
                 fail(future, Unavailable("the disk refuses the event"))
         else:
-            self._broken = False
+            self._tell(None)
             for (_, future), placed in zip(jobs, placements, strict=True):
                 succeed(future, placed)
+
+    def _tell(self, error: str | None) -> None:
+        """Note whether the disk takes events, and log it when that changes."""
+        if error is not None and error != self._told:
+            logger.error("the local log cannot be written", extra={"error": error})
+        if error is None and self._told is not None:
+            logger.info("the local log can be written again")
+        self._told = error
+        self._broken = error is not None
 
     def _next_jobs(self) -> list[_Job] | None:
         """Wait for a request, then take all that came meanwhile; None at the end.
