@@ -246,3 +246,8 @@ def test_a_batch_full_of_faults_is_read_no_further_than_a_thousand(door: Door) -
     assert (answer.status_code, problem["type"]) == (422, "batch-invalid")
     assert len(problem["errors"]) == 1_000
     assert problem["detail"].startswith("250 of the first 250 of 1000 events")
+
+
+def test_an_id_in_the_path_that_is_not_utf_8_is_refused(door: Door) -> None:
+    answer = door.client.patch("/events/incidents/%ff", json={})
+    assert (answer.status_code, told(answer)["type"]) == (400, "invalid-encoding")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 import click
 
@@ -21,7 +22,7 @@ Try it from another terminal:
 
   curl {url}/readyz
 
-and read what was published:  gateway tail --from-start
+and read what was published:  {command} tail --from-start --no-follow
 """
 
 
@@ -41,4 +42,5 @@ def _greeting(chosen: Settings) -> str:
     if chosen.kafka_bootstrap_servers:
         return f"gateway on {url}, publishing to Kafka at {', '.join(chosen.kafka_bootstrap_servers)}"
     there = f"gateway on {url}, publishing to the local log in {chosen.data_dir}"
-    return f"{there} (set {settings.variable('kafka_bootstrap_servers')} for Kafka)\n{_TRY.format(url=url)}"
+    tried = _TRY.format(url=url, command=sys.argv[0])
+    return f"{there} (set {settings.variable('kafka_bootstrap_servers')} for Kafka)\n{tried}"

@@ -11,7 +11,7 @@ import logging
 import queue
 import threading
 from collections.abc import Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -198,8 +198,10 @@ class KafkaPublisher:
         topics = self._declared & frozenset(self._admin.list_topics())
         if self._producer is None:
             self._producer = kafka_clients.build(KafkaProducer, kafka_clients.producer(self._settings))
-        for topic in topics - (self._topics or frozenset()):
-            self._producer.partitions_for(topic)  # so that no later send waits for metadata
+        if fresh := topics - (self._topics or frozenset()):
+            # So that no later send waits for metadata; all at once, since one answer tells of all of them.
+            with ThreadPoolExecutor(len(fresh)) as pool:
+                list(pool.map(self._producer.partitions_for, fresh))
         self._topics = topics
         if missing := sorted(self._declared - topics):
             message = "topics are missing on Kafka; run: gateway topics --create"

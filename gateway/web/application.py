@@ -14,6 +14,7 @@ from werkzeug.exceptions import HTTPException
 from gateway.errors import (
     GatewayError,
     InternalError,
+    InvalidEncoding,
     MethodNotAllowed,
     NotFound,
     Refusal,
@@ -104,6 +105,8 @@ class _Door:
     def _message(self, intake: Intake, resource: str | None) -> Message:
         received = self._now()
         try:
+            if resource is not None and "\ufffd" in resource:  # Werkzeug's stand-in for other bytes
+                raise InvalidEncoding("the id in the path is not valid UTF-8")
             body = read_body(request, self._settings.max_body_bytes)
         except Refusal:
             self._metrics.count("unknown", Outcome.REJECTED)
