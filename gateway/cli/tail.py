@@ -6,28 +6,15 @@ import json
 import time
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
-from typing import Protocol
 
 import click
 
 from gateway import settings
+from gateway.model import StoredRecord
 from gateway.publishing import kafka_topics, local_log_file
 from gateway.settings import Settings
 
 _IDLE_SECONDS = 0.5
-
-
-class _Read(Protocol):
-    @property
-    def topic(self) -> str: ...
-    @property
-    def offset(self) -> int: ...
-    @property
-    def key(self) -> bytes: ...
-    @property
-    def value(self) -> bytes: ...
-    @property
-    def headers(self) -> tuple[tuple[str, bytes], ...]: ...
 
 
 @click.command()
@@ -44,13 +31,13 @@ def tail(topic_pattern: str, from_start: bool, no_follow: bool, headers: bool) -
             return
 
 
-def _records(chosen: Settings, pattern: str, from_start: bool) -> Iterator[_Read | None]:
+def _records(chosen: Settings, pattern: str, from_start: bool) -> Iterator[StoredRecord | None]:
     if chosen.kafka_bootstrap_servers:
         return kafka_topics.consume(chosen, pattern, from_start=from_start)
     return _local(chosen, pattern, from_start)
 
 
-def _local(chosen: Settings, pattern: str, from_start: bool) -> Iterator[_Read | None]:
+def _local(chosen: Settings, pattern: str, from_start: bool) -> Iterator[StoredRecord | None]:
     position = 0 if from_start else local_log_file.end(chosen.data_dir)
     while True:
         entries = list(local_log_file.read(chosen.data_dir, after=position))
@@ -63,7 +50,7 @@ def _local(chosen: Settings, pattern: str, from_start: bool) -> Iterator[_Read |
             time.sleep(_IDLE_SECONDS)
 
 
-def _print(record: _Read, headers: bool) -> None:
+def _print(record: StoredRecord, headers: bool) -> None:
     line: dict[str, object] = {
         "topic": record.topic,
         "offset": record.offset,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -12,23 +11,11 @@ from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from gateway.errors import Unavailable
+from gateway.model import StoredRecord
 from gateway.publishing import kafka_clients
 from gateway.settings import Settings
 
 _POLL_MS = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Consumed:
-    """A record as read from Kafka; ``timestamp`` in milliseconds since 1970."""
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-    key: bytes
-    value: bytes
-    headers: tuple[tuple[str, bytes], ...]
 
 
 def existing(settings: Settings) -> frozenset[str]:
@@ -55,7 +42,7 @@ def create(settings: Settings, topics: Sequence[str]) -> None:
         raise _unreachable(settings, error) from error
 
 
-def consume(settings: Settings, pattern: str, *, from_start: bool) -> Iterator[Consumed | None]:
+def consume(settings: Settings, pattern: str, *, from_start: bool) -> Iterator[StoredRecord | None]:
     """Read the topics that match the shell pattern, without a consumer group, and never end.
 
     Gives None whenever all is read that was there at the start. Raises Unavailable when the brokers cannot
@@ -68,7 +55,7 @@ def consume(settings: Settings, pattern: str, *, from_start: bool) -> Iterator[C
             ends = consumer.end_offsets(partitions)
             while True:
                 for records in consumer.poll(timeout_ms=_POLL_MS).values():
-                    yield from map(_consumed, records)
+                    yield from map(_stored, records)
                 if all(consumer.position(partition) >= end for partition, end in ends.items()):
                     yield None
     except (KafkaError, OSError) as error:
@@ -89,8 +76,8 @@ def _assign(consumer: KafkaConsumer, pattern: str, from_start: bool) -> list[Top
     return partitions
 
 
-def _consumed(read: Any) -> Consumed:
-    return Consumed(
+def _stored(read: Any) -> StoredRecord:
+    return StoredRecord(
         topic=read.topic,
         partition=read.partition,
         offset=read.offset,

@@ -16,7 +16,7 @@ from typing import Any
 
 from gateway import strict_json
 from gateway.errors import Unavailable
-from gateway.model import Outcome, Placement, Record
+from gateway.model import Outcome, Placement, Record, StoredRecord
 
 NAME = "log.sqlite3"
 PARTITION = 0
@@ -37,17 +37,11 @@ _NEXT_OFFSET = "SELECT coalesce(max(offset) + 1, 0) FROM records WHERE topic = ?
 _TRIAL_BYTES = 1_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A record as read back; ``timestamp`` is milliseconds since 1970, as on Kafka."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry(StoredRecord):
+    """A record of the local log; positions grow over all topics in the order of acceptance."""
 
     position: int
-    topic: str
-    offset: int
-    timestamp: int
-    key: bytes
-    value: bytes
-    headers: tuple[tuple[str, bytes], ...]
 
 
 class LogFile:
@@ -102,7 +96,16 @@ def read(folder: Path, after: int = 0, limit: int = 500) -> Iterator[Entry]:
     """
     for position, topic, offset, timestamp, key, value, headers in _query(folder, _SELECT, after, limit):
         decoded = tuple((name, text.encode()) for name, text in strict_json.parse(headers.encode()))
-        yield Entry(position, topic, offset, timestamp, key, value, decoded)
+        yield Entry(
+            position=position,
+            topic=topic,
+            partition=PARTITION,
+            offset=offset,
+            timestamp=timestamp,
+            key=key,
+            value=value,
+            headers=decoded,
+        )
 
 
 def end(folder: Path) -> int:
