@@ -1,6 +1,7 @@
 """The values that cross the boundaries between the parts, all frozen, and what a publisher is.
 
-An event travels ``Message`` -> ``Document`` -> ``Envelope`` -> ``Record`` -> ``Placement`` -> ``Receipt``.
+An event travels ``Message`` -> ``Document`` -> ``Envelope`` -> ``Record`` -> ``Placement``; an ``Event`` is
+an envelope with its record, a ``Receipt`` an event with its placement.
 """
 
 from __future__ import annotations
@@ -139,18 +140,31 @@ class Envelope:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """What is published: a Kafka record, and the envelope it was made from."""
+    """What is published: a Kafka record.
+
+    ``source`` and ``id`` tell the event apart from all others, as CloudEvents has it; empty in a record that
+    was read back.
+    """
 
     topic: str
     key: bytes
     value: bytes
     headers: tuple[tuple[str, bytes], ...]
-    envelope: Envelope
+    source: str = ""
+    id: str = ""
 
     @property
     def size(self) -> int:
         """Bytes of key, value and headers together, as counted against memory and disk bounds."""
         return len(self.key) + len(self.value) + sum(len(name) + len(value) for name, value in self.headers)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event, understood and ready to be published."""
+
+    envelope: Envelope
+    record: Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +193,7 @@ class StoredRecord:
 class Receipt:
     """The answer to the sender for one event."""
 
-    record: Record
+    event: Event
     placement: Placement
 
 

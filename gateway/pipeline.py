@@ -25,6 +25,7 @@ from gateway.metrics import Metrics
 from gateway.model import (
     Document,
     Envelope,
+    Event,
     Message,
     Outcome,
     Placement,
@@ -73,40 +74,40 @@ class Pipeline:
         Raises a Refusal or InternalError at once; the future raises a Failure when the records could not be
         made durable, or a Refusal when Kafka finds one too large.
         """
-        records: tuple[Record, ...] = ()
+        events: tuple[Event, ...] = ()
         try:
-            records = self.prepare(message)
-            published = self.publisher.publish(records)
+            events = self.prepare(message)
+            published = self.publisher.publish([event.record for event in events])
         except Refusal as refusal:
             self._count(Outcome.REJECTED, refusal.systems)
             raise
         except Exception as error:
-            self._count(Outcome.FAILED, [r.envelope.system for r in records] or ["unknown"])
+            self._count(Outcome.FAILED, [event.envelope.system for event in events] or ["unknown"])
             logger.exception("a message could not be taken", extra={"request": message.id})
             raise InternalError("the gateway failed on this request; its id is in the log") from error
         receipts: Future[tuple[Receipt, ...]] = Future()
-        published.add_done_callback(lambda done: self._finish(records, done, receipts))
+        published.add_done_callback(lambda done: self._finish(events, done, receipts))
         return receipts
 
-    def prepare(self, message: Message) -> tuple[Record, ...]:
+    def prepare(self, message: Message) -> tuple[Event, ...]:
         """Steps 1 to 4 for every event of a message; one bad event refuses them all."""
         reading = self.reader.read(message)
-        records: list[Record] = []
+        events: list[Event] = []
         refusals: list[Refusal] = []
         for member in reading.members:
             try:
-                records.append(self.prepare_one(member))
+                events.append(self.prepare_one(member))
             except Refusal as refusal:
                 refusals.append(refusal)
                 if _enough(refusals):
                     break
         if refusals and reading.batched:
-            raise _batch_refusal(refusals, records, reading.events)
+            raise _batch_refusal(refusals, events, reading.events)
         if refusals:
             raise refusals[0]
-        return tuple(records)
+        return tuple(events)
 
-    def prepare_one(self, document: Document | Refusal) -> Record:
+    def prepare_one(self, document: Document | Refusal) -> Event:
         """Steps 1 to 4 for one event."""
         if isinstance(document, Refusal):
             raise document
@@ -114,7 +115,7 @@ class Pipeline:
         try:
             schema = self.validate(source, document)
             envelope = self.normalise(source, document, schema)
-            return self.route(document, envelope)
+            return Event(envelope, self.route(document, envelope))
         except Refusal as refusal:
             refusal.systems = (source.name,)
             raise
@@ -149,17 +150,17 @@ class Pipeline:
 
     def _finish(
         self,
-        records: tuple[Record, ...],
+        events: tuple[Event, ...],
         done: Future[tuple[Placement, ...]],
         receipts: Future[tuple[Receipt, ...]],
     ) -> None:
         error = done.exception()
-        for record, outcome in zip(records, _outcomes(done, len(records)), strict=True):
-            self._count(outcome, [record.envelope.system])
+        for event, outcome in zip(events, _outcomes(done, len(events)), strict=True):
+            self._count(outcome, [event.envelope.system])
         if error:
             receipts.set_exception(error)
         else:
-            receipts.set_result(tuple(map(Receipt, records, done.result())))
+            receipts.set_result(tuple(map(Receipt, events, done.result())))
 
     def _count(self, outcome: Outcome, systems: Iterable[str]) -> None:
         for system in systems:
@@ -179,14 +180,14 @@ def _enough(refusals: Sequence[Refusal]) -> bool:
     return sum(len(refusal.problems) for refusal in refusals) >= MAX_PROBLEMS
 
 
-def _batch_refusal(refusals: Sequence[Refusal], good: Sequence[Record], events: int) -> BatchInvalid:
+def _batch_refusal(refusals: Sequence[Refusal], good: Sequence[Event], events: int) -> BatchInvalid:
     read = len(refusals) + len(good)
     among = f"{events}" if read == events else f"the first {read} of {events}"
     detail = f"{len(refusals)} of {among} events of the batch are refused, so none was published"
     refusal = BatchInvalid(detail, [problem for refused in refusals for problem in refused.problems])
     refusal.systems = (
         *(system for refused in refusals for system in refused.systems),
-        *(record.envelope.system for record in good),
+        *(event.envelope.system for event in good),
         *["unknown"] * (events - read),
     )
     return refusal

@@ -65,7 +65,14 @@ class Router:
         headers, value = (
             _structured(attributes, value) if self._naming.structured else _binary(attributes, value)
         )
-        return Record(topic=topic, key=key.encode(), value=value, headers=headers, envelope=envelope)
+        return Record(
+            topic=topic,
+            key=key.encode(),
+            value=value,
+            headers=headers,
+            source=envelope.source,
+            id=envelope.id,
+        )
 
     def _attributes(self, envelope: Envelope, key: str) -> dict[str, str]:
         meaning = f"{envelope.subject.type}.{envelope.predicate}"

@@ -96,7 +96,7 @@ def envelope_of(value: bytes) -> dict[str, Any]:
 def outcome(taken: Pipeline, example: Example) -> dict[str, Any]:
     """What the example gives now, in the form of its expected file."""
     try:
-        records = taken.prepare(example.message())
+        events = taken.prepare(example.message())
     except Refusal as refusal:
         return {
             "status": refusal.status,
@@ -106,13 +106,13 @@ def outcome(taken: Pipeline, example: Example) -> dict[str, Any]:
     return {
         "records": [
             {
-                "id": record.envelope.id,
-                "source": record.envelope.source,
-                "topic": record.topic,
-                "key": record.key.decode(),
-                "envelope": envelopes.to_dict(record.envelope),
+                "id": event.envelope.id,
+                "source": event.envelope.source,
+                "topic": event.record.topic,
+                "key": event.record.key.decode(),
+                "envelope": envelopes.to_dict(event.envelope),
             }
-            for record in records
+            for event in events
         ]
     }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.model import Details, Envelope, Origin, Record, Subject
+from gateway.model import Record
 
 Json = dict[str, Any]
 
@@ -109,16 +109,6 @@ def record(topic: str, key: str = "incident/1", value: bytes = b"{}", note: str 
         key=key.encode(),
         value=value,
         headers=(("ce_id", note.encode()), ("content-type", b"application/json")),
-        envelope=Envelope(
-            id=note,
-            source="/s",
-            subject=Subject("incident", "1"),
-            predicate="detected",
-            time="2026-01-01T00:00:00Z",
-            received="2026-01-01T00:00:00Z",
-            system="cdevents",
-            origin=Origin(),
-            details=Details(),
-            payload=b"{}",
-        ),
+        source="/s",
+        id=note,
     )

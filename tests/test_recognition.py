@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.door import Door, told
+from tests.door import Door, envelope, told
 from tests.samples import Json, deployed, detected, incident, provisioned, tracked, without
 
 
@@ -15,7 +15,7 @@ def recognised(door: Door, document: Json) -> str:
     """The system that a refusal or a record names."""
     answer = door.send(document)
     if answer.status_code == 202:
-        return door.published[0].envelope.system
+        return str(envelope(door.published[0])["system"])
     detail = told(answer)["detail"]
     return str(detail).removeprefix("does not match ").partition("/")[0]
 

@@ -44,14 +44,14 @@ def json_answer(document: Any, status: int, content_type: str = "application/jso
 
 
 def _receipt(receipt: Receipt) -> dict[str, Any]:
-    envelope, placement = receipt.record.envelope, receipt.placement
+    envelope, record, placement = receipt.event.envelope, receipt.event.record, receipt.placement
     return {
         "id": envelope.id,
         "source": envelope.source,
         "subject": {"type": envelope.subject.type, "id": envelope.subject.id},
         "predicate": envelope.predicate,
-        "topic": receipt.record.topic,
-        "key": receipt.record.key.decode(),
+        "topic": record.topic,
+        "key": record.key.decode(),
         "outcome": placement.outcome.value,
         "partition": placement.partition,
         "offset": placement.offset,
