@@ -97,7 +97,7 @@ def build_publisher(settings: Settings, router: Router) -> Publisher:
         return KafkaPublisher(settings, router.topics())
     return LocalLog(
         settings.data_dir,
-        ack_timeout=settings.ack_timeout_ms / 1_000,
+        disk_timeout=settings.disk_timeout_ms / 1_000,
         max_in_flight_bytes=settings.max_in_flight_bytes,
     )
 

@@ -74,8 +74,31 @@ class Settings(BaseModel):
         ge=1_048_576,
         description="most bytes waiting for an acknowledgement in one worker",
     )
-    ack_timeout_ms: int = Field(
-        3_000, ge=50, le=10_000, description="longest wait for an acknowledgement before 503"
+    ack: Literal["auto", "broker", "spool"] = Field(
+        "auto",
+        description="a 2xx means: in Kafka, or in the spool when Kafka is slow or away; always in Kafka; "
+        "always in the spool first",
+    )
+    ack_budget_ms: int = Field(
+        500, ge=10, le=800, description="longest wait for Kafka before the spool, or 503 with ack=broker"
+    )
+    disk_timeout_ms: int = Field(3_000, ge=50, le=3_000, description="longest wait for the disk before 503")
+    spool_max_bytes: int = Field(
+        1_073_741_824, ge=65_536, description="most bytes of records in the spool of one worker"
+    )
+    spool_alarm_seconds: int = Field(
+        600, ge=1, description="age of the oldest spooled record at which readiness and the log say so"
+    )
+    dead_letters: bool = Field(
+        True, description="keep what is refused in the topic <prefix>.deadletter, with the reason"
+    )
+    quarantine_systems: tuple[SystemName, ...] = Field(
+        (),
+        description="systems whose refused events are answered 202 once they are a dead letter, "
+        "separated by commas",
+    )
+    duplicate_window_seconds: int = Field(
+        0, ge=0, description="how long a repeated event is answered with its first receipt; 0 for never"
     )
     allowed_origins: tuple[str, ...] = Field(
         (), description="origins that the OPTIONS handshake admits, separated by commas; * for any"
@@ -117,7 +140,9 @@ class Settings(BaseModel):
     kafka_ssl_certificate_file: Path | None = Field(None, description="client certificate")
     kafka_ssl_key_file: Path | None = Field(None, description="key of the client certificate")
 
-    @field_validator("systems", "allowed_origins", "kafka_bootstrap_servers", mode="before")
+    @field_validator(
+        "systems", "quarantine_systems", "allowed_origins", "kafka_bootstrap_servers", mode="before"
+    )
     @classmethod
     def _split(cls, value: Any) -> Any:
         return (

@@ -29,7 +29,7 @@ DOORS = {
     "prometheus_client": ["metrics"],
     "pydantic": ["settings", "cli.settings"],
     "referencing": ["schemas"],
-    "sqlite3": ["publishing.local_log_file"],
+    "sqlite3": ["publishing.database"],
     "werkzeug": ["web.*"],
 }
 

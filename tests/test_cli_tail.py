@@ -19,7 +19,7 @@ from tests.terminal import Run
 
 
 def append(folder: Path, *records: Record) -> None:
-    log = LocalLog(folder, ack_timeout=10)
+    log = LocalLog(folder, disk_timeout=10)
     log.start()
     log.publish(records).result(10)
     log.close()

@@ -23,7 +23,7 @@ TOPIC = "events.incident.detected"
 
 @contextmanager
 def opened(folder: Path) -> Iterator[LocalLog]:
-    log = LocalLog(folder, ack_timeout=10)
+    log = LocalLog(folder, disk_timeout=10)
     log.start()
     try:
         yield log
@@ -146,7 +146,7 @@ def test_a_gateway_on_a_bad_disk_answers_503_and_recovers(tmp_path: Path) -> Non
 
 def test_more_bytes_than_it_may_hold_are_refused_at_once(tmp_path: Path) -> None:
     sent = record(TOPIC)
-    log = LocalLog(tmp_path, ack_timeout=10, max_in_flight_bytes=3 * sent.size)
+    log = LocalLog(tmp_path, disk_timeout=10, max_in_flight_bytes=3 * sent.size)
     futures = [log.publish([sent]) for _ in range(4)]  # not started, so nothing is taken off the queue
     assert isinstance(futures[3].exception(0), Overloaded)
     assert not any(future.done() for future in futures[:3])
@@ -159,7 +159,7 @@ from pathlib import Path
 from gateway.publishing.local_log import LocalLog
 from tests.samples import record
 
-log = LocalLog(Path(sys.argv[1]), ack_timeout=30)
+log = LocalLog(Path(sys.argv[1]), disk_timeout=30)
 log.start()
 futures = [log.publish([record("t", sys.argv[2], str(n).encode())]) for n in range(100)]
 assert all(future.result(30) for future in futures)

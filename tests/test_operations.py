@@ -160,7 +160,7 @@ def test_a_publisher_that_raises_instead_of_answering_is_503_and_counted_as_fail
 
 
 def test_an_event_that_is_stored_after_the_answer_is_counted_when_it_is() -> None:
-    door = Door(ack_timeout_ms="50")
+    door = Door(ack_budget_ms="50", disk_timeout_ms="50")
     door.publisher.silent = True
     answer = door.send(deployed())
     assert (answer.status_code, told(answer)["type"]) == (503, "unavailable")

@@ -25,7 +25,7 @@ class TestLocalLog(PublisherContract):
     @pytest.fixture
     def made(self, tmp_path: Path) -> Made:
         return Made(
-            LocalLog(tmp_path, ack_timeout=10),
+            LocalLog(tmp_path, disk_timeout=10),
             TOPICS,
             lambda: _in_file(tmp_path),
         )

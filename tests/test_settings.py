@@ -59,7 +59,7 @@ BAD = {
     "GATEWAY_TRACKER_STATUS_TABLE": "mine",
     "GATEWAY_MAX_BODY_BYTES": "1k",
     "GATEWAY_MAX_BATCH_EVENTS": "1000000",
-    "GATEWAY_ACK_TIMEOUT_MS": "3s",
+    "GATEWAY_ACK_BUDGET_MS": "3s",
     "GATEWAY_TOPIC_TEMPLATE": "{prefix}.{system}",
     "GATEWAY_CONTENT_MODE": "batched",
     "GATEWAY_KAFKA_CLIENT": "telnet",
@@ -95,7 +95,7 @@ def test_a_fault_names_its_variable_and_says_something(name: str, value: str) ->
         ("GATEWAY_TOPIC_TEMPLATE", "{prefix}.{subject}.{}"),
         ("GATEWAY_TOPIC_TEMPLATE", "{prefix.__class__}.{subject}"),
         ("GATEWAY_MAX_RECORD_BYTES", "1"),
-        ("GATEWAY_ACK_TIMEOUT_MS", "60000"),
+        ("GATEWAY_ACK_BUDGET_MS", "60000"),
         ("GATEWAY_WORKERS", "1.5"),
     ],
 )

@@ -30,6 +30,18 @@ def fail(future: Future[Value], error: BaseException) -> bool:
     return True
 
 
+def follow(first: Future[Value], then: Future[Value]) -> None:
+    """Settle the second future as the first, unless it was settled before."""
+
+    def settle(done: Future[Value]) -> None:
+        if error := done.exception():
+            fail(then, error)
+        else:
+            succeed(then, done.result())
+
+    first.add_done_callback(settle)
+
+
 class Deadlines:
     """Calls back what is still open when its time is up: one thread and one fixed wait for all."""
 

@@ -65,7 +65,7 @@ class KafkaPublisher:
         self._settings = settings
         self._declared = frozenset(topics)
         self._requests: queue.SimpleQueue[_Request | None] = queue.SimpleQueue()
-        self._deadlines = Deadlines(settings.ack_timeout_ms / 1_000)
+        self._deadlines = Deadlines(settings.ack_budget_ms / 1_000)
         self._stop = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name="kafka-watcher", daemon=True)
         self._sender = threading.Thread(target=self._send_all, name="kafka-sender", daemon=True)

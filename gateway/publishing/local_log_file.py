@@ -1,15 +1,14 @@
-"""The file of the local log: appending with a sync, reading back. The one door to SQLite.
+"""The file of the local log: appending with a sync, reading back.
 
 The rollback journal is used, not the write-ahead log: several processes may write to one file here (a reload
-overlaps two workers), and SQLite before 3.51.3 can corrupt a write-ahead log under that.
+overlaps two workers).
 """
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,8 @@ from typing import Any
 from gateway import strict_json
 from gateway.errors import Unavailable
 from gateway.model import Outcome, Placement, Record, StoredRecord
+from gateway.publishing import database
+from gateway.publishing.database import Database
 
 NAME = "log.sqlite3"
 PARTITION = 0
@@ -26,7 +27,6 @@ CREATE TABLE IF NOT EXISTS records (
     topic TEXT NOT NULL, offset INTEGER NOT NULL, timestamp INTEGER NOT NULL,
     key BLOB NOT NULL, value BLOB NOT NULL, headers TEXT NOT NULL,
     UNIQUE (topic, offset));
-CREATE TABLE IF NOT EXISTS trial (filler BLOB);
 """
 _INSERT = "INSERT INTO records (topic, offset, timestamp, key, value, headers) VALUES (?, ?, ?, ?, ?, ?)"
 _SELECT = """
@@ -34,7 +34,6 @@ SELECT position, topic, offset, timestamp, key, value, headers FROM records
 WHERE position > ? ORDER BY position LIMIT ?
 """
 _NEXT_OFFSET = "SELECT coalesce(max(offset) + 1, 0) FROM records WHERE topic = ?"
-_TRIAL_BYTES = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,48 +43,34 @@ class Entry(StoredRecord):
     position: int
 
 
-class LogFile:
-    """The file, open for appending. Every method raises sqlite3.Error; then it has to be opened afresh."""
+class LogFile(Database):
+    """The file, open for appending."""
 
     def __init__(self, folder: Path) -> None:
-        """Open or make it. Raises OSError or sqlite3.Error."""
-        folder.mkdir(parents=True, exist_ok=True)
-        self._connection = sqlite3.connect(folder / NAME, timeout=5, isolation_level=None)
-        self._connection.execute("PRAGMA journal_mode=TRUNCATE")
-        self._connection.execute("PRAGMA synchronous=FULL")
-        self._connection.executescript(_SCHEMA)
+        """Open or make it. Raises OSError or database.Error."""
+        super().__init__(folder / NAME, _SCHEMA, "TRUNCATE")
+        self._offsets: dict[str, int] = {}
 
-    def append(self, requests: Sequence[Sequence[Record]]) -> list[tuple[Placement, ...]]:
-        """Write all requests in one synced transaction, each record at the next offset of its topic."""
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """One synced commit; other processes write before and after it."""
+        self._offsets.clear()
+        with super().transaction():
+            yield
+
+    def append(self, records: Sequence[Record]) -> tuple[Placement, ...]:
+        """Write each record at the next offset of its topic, within a transaction."""
         now = time.time_ns() // 1_000_000
-        offsets: dict[str, int] = {}
-        self._connection.execute("BEGIN IMMEDIATE")
-        try:
-            placements = [tuple(self._insert(record, now, offsets) for record in r) for r in requests]
-            self._connection.execute("COMMIT")
-        except BaseException:
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
-            raise
-        return placements
+        return tuple(self._insert(record, now) for record in records)
 
-    def try_to_grow(self) -> None:
-        """Write, sync and take away as much as the largest record, to learn whether the disk takes it."""
-        self._connection.execute("INSERT INTO trial VALUES (zeroblob(?))", (_TRIAL_BYTES,))
-        self._connection.execute("DELETE FROM trial")
-
-    def close(self) -> None:
-        """Close it."""
-        self._connection.close()
-
-    def _insert(self, record: Record, now: int, offsets: dict[str, int]) -> Placement:
-        offset = offsets.get(record.topic)
+    def _insert(self, record: Record, now: int) -> Placement:
+        offset = self._offsets.get(record.topic)
         if offset is None:
-            (offset,) = self._connection.execute(_NEXT_OFFSET, (record.topic,)).fetchone()
-        offsets[record.topic] = offset + 1
+            (offset,) = self.execute(_NEXT_OFFSET, (record.topic,)).fetchone()
+        self._offsets[record.topic] = offset + 1
         headers = strict_json.dump([(name, value.decode()) for name, value in record.headers]).decode()
         row = (record.topic, offset, now, record.key, record.value, headers)
-        self._connection.execute(_INSERT, row)
+        self.execute(_INSERT, row)
         return Placement(Outcome.PUBLISHED, PARTITION, offset)
 
 
@@ -114,17 +99,9 @@ def end(folder: Path) -> int:
     return int(found[0][0]) if found else 0
 
 
-def _query(folder: Path, query: str, *parameters: int) -> list[Any]:
+def _query(folder: Path, statement: str, *values: int) -> list[Any]:
     path = folder / NAME
-    if not path.exists():
-        return []
     try:
-        # Not read-only: the journal of a killed gateway has to be rolled back before the file can be read.
-        with closing(
-            sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=5)
-        ) as connection:
-            return connection.execute(query, parameters).fetchall()
-    except sqlite3.Error as error:
-        if "no such table" in str(error):
-            return []
+        return database.query(path, statement, values)
+    except database.Error as error:
         raise Unavailable(f"the local log {path} cannot be read: {error}") from error

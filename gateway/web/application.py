@@ -33,7 +33,7 @@ from gateway.web.routes import INTAKES, Intake, methods
 logger = logging.getLogger(__name__)
 
 REQUEST_ID = "X-Request-Id"
-_MARGIN_SECONDS = 1.0
+_MARGIN_SECONDS = 0.25
 
 
 def create_application(
@@ -83,7 +83,7 @@ class _Door:
         self._pipeline = pipeline
         self._metrics = metrics
         self._now = now
-        self._longest_wait = settings.ack_timeout_ms / 1_000 + _MARGIN_SECONDS
+        self._longest_wait = (settings.ack_budget_ms + settings.disk_timeout_ms) / 1_000 + _MARGIN_SECONDS
 
     def take(self, intake: Intake) -> Callable[..., Response]:
         def view(resource: str | None = None) -> Response:

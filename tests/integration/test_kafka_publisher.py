@@ -28,7 +28,7 @@ def chosen(kafka: Broker) -> Settings:
         {
             "GATEWAY_KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap,
             "GATEWAY_TOPIC_PARTITIONS": "3",
-            "GATEWAY_ACK_TIMEOUT_MS": "10000",
+            "GATEWAY_ACK_BUDGET_MS": "800",
         }
     )
 
