@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from flask import Flask
 
 from gateway import logs, schemas
 from gateway import settings as settings_module
+from gateway.dead_letters import DeadLetters
 from gateway.errors import SettingsError
+from gateway.keeper import Keeper
 from gateway.metrics import Metrics
 from gateway.model import Publisher
 from gateway.pipeline import Pipeline
-from gateway.publishing.kafka_publisher import KafkaPublisher
+from gateway.publishing.broker_ack import BrokerAck
+from gateway.publishing.duplicates import Duplicates
+from gateway.publishing.kafka_python import KafkaPython
 from gateway.publishing.local_log import LocalLog
+from gateway.publishing.shelf import StepAside
+from gateway.publishing.spool import Spool
+from gateway.publishing.spooling import Spooling
 from gateway.routing import Naming, Router
 from gateway.schemas import SchemaStore
 from gateway.settings import Settings
@@ -46,14 +53,25 @@ def build(settings: Settings, publisher: Publisher | None = None) -> Gateway:
     store = SchemaStore(schemas.folder())
     sources = build_sources(settings, store)
     router = build_router(settings, store, sources)
-    publisher = publisher or build_publisher(settings, router)
+    dead_letters = build_dead_letters(settings, router)
     metrics = Metrics()
+    publisher = publisher or build_publisher(
+        settings, router.topics(), step_aside=dead_letters.of_record, metrics=metrics
+    )
+    keeper = Keeper(
+        dead_letters,
+        publisher,
+        metrics,
+        quarantine=settings.quarantine_systems,
+        max_in_flight_bytes=settings.max_in_flight_bytes // 4,
+    )
     pipeline = Pipeline(
         reader=Reader(store, settings.max_batch_events, sources.lenient),
         sources=sources,
         schemas=store,
         router=router,
         publisher=publisher,
+        keeper=keeper,
         metrics=metrics,
         max_record_bytes=settings.max_record_bytes,
     )
@@ -83,23 +101,69 @@ def build_router(settings: Settings, store: SchemaStore, sources: Sources) -> Ro
         type_prefix=settings.type_prefix,
         structured=settings.content_mode == "structured",
         dataschema=store.id(schemas.ENVELOPE),
+        dead_letter_schema=store.id(schemas.DEADLETTER),
     )
     try:
-        return Router(sources.pairs(), naming)
+        return Router(sources.pairs(), naming, dead_letters=settings.dead_letters)
     except ValueError as error:
         names = " and ".join(map(settings_module.variable, ("topic_prefix", "topic_template")))
         raise SettingsError([f"{names}: {error}"]) from None
 
 
-def build_publisher(settings: Settings, router: Router) -> Publisher:
-    """Kafka where brokers are named, else the local log."""
+def build_dead_letters(settings: Settings, router: Router) -> DeadLetters:
+    """Give what keeps refused events, which quarantine cannot do without."""
+    if settings.quarantine_systems and not settings.dead_letters:
+        quarantine, kept = map(settings_module.variable, ("quarantine_systems", "dead_letters"))
+        raise SettingsError([f"{quarantine}: answers 202 for what is kept, so {kept} must be true"])
+    return DeadLetters(router, max_record_bytes=settings.max_record_bytes, on=settings.dead_letters)
+
+
+def build_publisher(
+    settings: Settings,
+    topics: Sequence[str],
+    *,
+    step_aside: StepAside = lambda record, error: None,
+    metrics: Metrics | None = None,
+) -> Publisher:
+    """Kafka where brokers are named, with a spool unless ack=broker; else the local log.
+
+    In front of it, where a window is set, what knows duplicates.
+    """
+    metrics = metrics or Metrics()
+    disk_timeout = settings.disk_timeout_ms / 1_000
+    publisher: Publisher
     if settings.kafka_bootstrap_servers:
-        return KafkaPublisher(settings, router.topics())
-    return LocalLog(
-        settings.data_dir,
+        publisher = build_kafka_publisher(settings, topics, step_aside, metrics)
+    else:
+        publisher = LocalLog(
+            settings.data_dir, disk_timeout=disk_timeout, max_in_flight_bytes=settings.max_in_flight_bytes
+        )
+    if window := settings.duplicate_window_seconds:
+        return Duplicates(publisher, settings.data_dir, window, count=metrics.count_duplicates)
+    return publisher
+
+
+def build_kafka_publisher(
+    settings: Settings, topics: Sequence[str], step_aside: StepAside, metrics: Metrics
+) -> Publisher:
+    """Kafka, with or without a spool."""
+    client = KafkaPython(settings, topics, rebuilt=metrics.count_rebuild)
+    budget, in_flight = settings.ack_budget_ms / 1_000, settings.max_in_flight_bytes
+    if settings.ack == "broker":
+        return BrokerAck(client, budget=budget, max_in_flight_bytes=in_flight)
+    spooling = Spooling(
+        client,
+        Spool(settings.data_dir),
+        always_spool=settings.ack == "spool",
+        budget=budget,
         disk_timeout=settings.disk_timeout_ms / 1_000,
-        max_in_flight_bytes=settings.max_in_flight_bytes,
+        max_bytes=settings.spool_max_bytes,
+        max_in_flight_bytes=in_flight,
+        alarm_seconds=settings.spool_alarm_seconds,
+        step_aside=step_aside,
     )
+    metrics.show(spooling.gauges)
+    return spooling
 
 
 def start(settings: Settings) -> Gateway:

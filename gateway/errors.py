@@ -1,7 +1,7 @@
 """Everything that can go wrong, as a tree of classes that know what follows.
 
 GatewayError            has a problem type, a status and a title (RFC 9457)
-    Refusal             the sender's document or request is at fault: 4xx, sending it again is useless
+    Refusal             the request cannot be taken as it is: 4xx, sending it again is useless
     Failure             the gateway or Kafka is at fault: 503 with Retry-After, sending it again is safe
 SettingsError           stops the start, naming every fault
 """
@@ -9,9 +9,18 @@ SettingsError           stops the start, naming every fault
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from enum import StrEnum
 from typing import ClassVar
 
 from gateway.model import Outcome, Problem
+
+
+class Fault(StrEnum):
+    """Whose fault it is, and so whether to try a kept refusal again: the ``class`` of a dead letter."""
+
+    SENDER = "sender"
+    MAPPING = "mapping"  # a good document that this gateway cannot map, or bounds too closely
+    BROKER = "broker"
 
 
 class GatewayError(Exception):
@@ -19,12 +28,14 @@ class GatewayError(Exception):
 
     ``problems`` lists everything wrong, in document order. ``systems`` names the system of every event that
     ends with this error. ``outcomes`` says how each event of a request ended, when not all ended alike.
+    ``fault`` is that of its class, unless whoever raises or passes it on knows better.
     """
 
     type: ClassVar[str]
     status: ClassVar[int]
     title: ClassVar[str]
     retry_after: ClassVar[int | None] = None
+    fault: Fault = Fault.SENDER
 
     def __init__(self, detail: str, problems: Iterable[Problem] = ()) -> None:
         super().__init__(detail)
@@ -64,16 +75,13 @@ class TooLarge(Refusal):
     """A body, a batch or a normalised record over its limit."""
 
     type, status, title = "too-large", 413, "The request is larger than this gateway accepts"
+    fault = Fault.MAPPING
 
 
 class UnsupportedMediaType(Refusal):
     """A Content-Type, or a CloudEvents data content type, that is not JSON."""
 
-    type, status, title = (
-        "unsupported-media-type",
-        415,
-        "The content type is not one this gateway reads",
-    )
+    type, status, title = "unsupported-media-type", 415, "The content type is not one this gateway reads"
 
 
 class UnsupportedCharset(Refusal):
@@ -85,11 +93,7 @@ class UnsupportedCharset(Refusal):
 class UnsupportedEncoding(Refusal):
     """A Content-Encoding or Transfer-Encoding that is not undone here."""
 
-    type, status, title = (
-        "unsupported-encoding",
-        415,
-        "The content encoding is not one this gateway undoes",
-    )
+    type, status, title = "unsupported-encoding", 415, "The content encoding is not one this gateway undoes"
 
 
 class IncompleteBody(Refusal):
@@ -183,18 +187,21 @@ class Unrecognised(Refusal):
     """No switched-on system claims the document."""
 
     type, status, title = "unrecognised", 422, "No system recognises this document"
+    fault = Fault.MAPPING
 
 
 class Ambiguous(Refusal):
     """Two systems claim the document; a pinned path decides."""
 
     type, status, title = "ambiguous-dialect", 422, "More than one system recognises this document"
+    fault = Fault.MAPPING
 
 
 class UnknownEventType(Refusal):
     """An event type, or a version of one, that there is no schema for."""
 
     type, status, title = "unknown-event-type", 422, "The event type or its version is not known"
+    fault = Fault.MAPPING
 
 
 class SchemaViolation(Refusal):
@@ -206,11 +213,14 @@ class SchemaViolation(Refusal):
 class EnvelopeMismatch(Refusal):
     """The CloudEvents attributes and the document inside disagree."""
 
-    type, status, title = (
-        "envelope-mismatch",
-        422,
-        "The CloudEvent and the document inside it disagree",
-    )
+    type, status, title = "envelope-mismatch", 422, "The CloudEvent and the document inside it disagree"
+
+
+class RecordRefused(Refusal):
+    """Kafka refuses the event for good."""
+
+    type, status, title = "record-refused", 422, "Kafka does not take this event"
+    fault = Fault.BROKER
 
 
 # -- ours ---------------------------------------------------------------------------------------------------
@@ -233,6 +243,7 @@ class InternalError(Failure):
     """A fault of the gateway's own, logged with its request id."""
 
     type, title = "internal-error", "The gateway made a mistake; send it again"
+    fault = Fault.MAPPING
 
 
 class SettingsError(Exception):
@@ -241,14 +252,3 @@ class SettingsError(Exception):
     def __init__(self, faults: Sequence[str]) -> None:
         super().__init__("\n".join(faults))
         self.faults = tuple(faults)
-
-
-def problem_types() -> list[type[GatewayError]]:
-    """Every class that a sender can meet as a problem document, in the order they are declared above."""
-    found: list[type[GatewayError]] = []
-    pending = [Refusal, Failure]
-    while pending:
-        for child in pending.pop(0).__subclasses__():
-            found.append(child)
-            pending.append(child)
-    return found

@@ -2,10 +2,31 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, generate_latest
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    disable_created_metrics,
+    generate_latest,
+)
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
+from gateway.errors import Fault
 from gateway.model import Outcome
+
+disable_created_metrics()  # type: ignore[no-untyped-call]  # a series beside every counter, which says when the process began
+
+# What a publisher with a spool shows.
+GAUGES = {
+    "kafka_up": "1 while Kafka acknowledges, as far as is known",
+    "spool_records": "Events that wait in the spool for Kafka",
+    "spool_bytes": "Bytes of the events that wait in the spool",
+    "spool_oldest_seconds": "How long the oldest event has waited in the spool",
+    "spool_parked": "Events that Kafka refuses for good, kept in the spool until they are replayed",
+}
 
 
 class Metrics:
@@ -22,11 +43,49 @@ class Metrics:
             ["system", "outcome"],
             registry=self._registry,
         )
+        self._dead_letters = Counter(
+            "gateway_dead_letters",
+            "Refused requests by whose fault it is, and whether they could be kept",
+            ["class", "outcome"],
+            registry=self._registry,
+        )
+        self._duplicates = Counter(
+            "gateway_duplicates",
+            "Events answered with the first receipt of the same event, and not published again",
+            registry=self._registry,
+        )
+        self._rebuilds = Counter(
+            "gateway_producer_rebuilds",
+            "Kafka producers that were stuck and replaced",
+            registry=self._registry,
+        )
 
     def count(self, system: str, outcome: Outcome) -> None:
         """Count an event that has ended. ``system`` is one of the systems, or ``unknown``."""
         self._events.labels(system=system, outcome=outcome.value).inc()
 
+    def count_dead_letter(self, fault: Fault, *, kept: bool) -> None:
+        """Count a dead letter that was stored, or could not be."""
+        self._dead_letters.labels(fault.value, "kept" if kept else "lost").inc()
+
+    def count_duplicates(self, events: int) -> None:
+        """Count events that were seen before; each is counted under the outcome of its first receipt too."""
+        self._duplicates.inc(events)
+
+    def count_rebuild(self) -> None:
+        """Count a producer that was replaced."""
+        self._rebuilds.inc()
+
+    def show(self, gauges: Callable[[], Mapping[str, float]]) -> None:
+        """Show what ``gauges`` gives whenever it is asked; the names must be those of ``GAUGES``."""
+        for name, meaning in GAUGES.items():
+            gauge = Gauge(f"gateway_{name}", meaning, registry=self._registry)
+            gauge.set_function(partial(_value, gauges, name))
+
     def exposition(self) -> bytes:
         """Give the Prometheus text format."""
         return generate_latest(self._registry)
+
+
+def _value(gauges: Callable[[], Mapping[str, float]], name: str) -> float:
+    return gauges()[name]

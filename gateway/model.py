@@ -154,6 +154,11 @@ class Record:
     id: str = ""
 
     @property
+    def lane(self) -> tuple[str, bytes]:
+        """What keeps its order: one key in one topic."""
+        return self.topic, self.key
+
+    @property
     def size(self) -> int:
         """Bytes of key, value and headers together, as counted against memory and disk bounds."""
         return len(self.key) + len(self.value) + sum(len(name) + len(value) for name, value in self.headers)
@@ -169,11 +174,15 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where a record came to lie; a spooled record has no partition or offset yet."""
+    """Where a record came to lie; a spooled record has no partition or offset yet.
+
+    ``duplicate``: the event was taken before, and this is where it came to lie then.
+    """
 
     outcome: Outcome
     partition: int | None = None
     offset: int | None = None
+    duplicate: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,11 +208,15 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """Whether an event would be taken now, and what stands in the way (no secrets, no addresses)."""
+    """Whether an event would be taken now, and what stands in the way (no secrets, no addresses).
+
+    ``spooled`` counts the records that wait for Kafka.
+    """
 
     ready: bool
     status: str
     missing_topics: tuple[str, ...] = ()
+    spooled: int = 0
 
 
 class Publisher(Protocol):

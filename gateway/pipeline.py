@@ -15,12 +15,14 @@ from gateway import envelope as envelopes
 from gateway.errors import (
     BatchInvalid,
     EnvelopeMismatch,
+    Fault,
     GatewayError,
     InternalError,
     Refusal,
     SchemaViolation,
     TooLarge,
 )
+from gateway.keeper import Keeper, Taken
 from gateway.metrics import Metrics
 from gateway.model import (
     Document,
@@ -34,6 +36,7 @@ from gateway.model import (
     Receipt,
     Record,
 )
+from gateway.publishing.futures import fail, follow, succeed
 from gateway.routing import Router
 from gateway.schemas import SchemaStore
 from gateway.sources import Sources
@@ -56,6 +59,7 @@ class Pipeline:
         schemas: SchemaStore,
         router: Router,
         publisher: Publisher,
+        keeper: Keeper,
         metrics: Metrics,
         max_record_bytes: int,
     ) -> None:
@@ -65,29 +69,34 @@ class Pipeline:
         self.schemas = schemas
         self.router = router
         self.publisher = publisher
+        self.keeper = keeper
         self.metrics = metrics
         self._max_record_bytes = max_record_bytes
 
-    def accept(self, message: Message) -> Future[tuple[Receipt, ...]]:
+    def accept(self, message: Message) -> Future[Taken]:
         """Take a message as far as its receipts, one an event, in the order sent. Counts every outcome.
 
-        Raises a Refusal or InternalError at once; the future raises a Failure when the records could not be
-        made durable, or a Refusal when Kafka finds one too large.
+        Does not raise. The future raises a Refusal, or a Failure when the message could not be made durable.
+        What is refused becomes a dead letter.
         """
-        events: tuple[Event, ...] = ()
+        taken: Future[Taken] = Future()
         try:
             events = self.prepare(message)
-            published = self.publisher.publish([event.record for event in events])
         except Refusal as refusal:
             self._count(Outcome.REJECTED, refusal.systems)
-            raise
-        except Exception as error:
-            self._count(Outcome.FAILED, [event.envelope.system for event in events] or ["unknown"])
-            logger.exception("a message could not be taken", extra={"request": message.id})
-            raise InternalError("the gateway failed on this request; its id is in the log") from error
-        receipts: Future[tuple[Receipt, ...]] = Future()
-        published.add_done_callback(lambda done: self._finish(events, done, receipts))
-        return receipts
+            return self.keeper.refuse(message, refusal)
+        except Exception:
+            bug = self._bug(message, ["unknown"])
+            self.keeper.keep(message, bug)
+            fail(taken, bug)
+            return taken
+        try:
+            published = self.publisher.publish([event.record for event in events])
+        except Exception:
+            fail(taken, self._bug(message, [event.envelope.system for event in events]))
+        else:
+            published.add_done_callback(lambda done: self._finish(message, events, done, taken))
+        return taken
 
     def prepare(self, message: Message) -> tuple[Event, ...]:
         """Steps 1 to 4 for every event of a message; one bad event refuses them all."""
@@ -150,17 +159,27 @@ class Pipeline:
 
     def _finish(
         self,
+        message: Message,
         events: tuple[Event, ...],
         done: Future[tuple[Placement, ...]],
-        receipts: Future[tuple[Receipt, ...]],
+        taken: Future[Taken],
     ) -> None:
         error = done.exception()
-        for event, outcome in zip(events, _outcomes(done, len(events)), strict=True):
-            self._count(outcome, [event.envelope.system])
-        if error:
-            receipts.set_exception(error)
+        systems = [event.envelope.system for event in events]
+        for system, outcome in zip(systems, _outcomes(done, len(events)), strict=True):
+            self._count(outcome, [system])
+        if isinstance(error, Refusal):
+            error.fault, error.systems = Fault.BROKER, tuple(systems)
+            follow(self.keeper.refuse(message, error), taken)
+        elif error:
+            fail(taken, error)
         else:
-            receipts.set_result(tuple(map(Receipt, events, done.result())))
+            succeed(taken, tuple(map(Receipt, events, done.result())))
+
+    def _bug(self, message: Message, systems: Iterable[str]) -> InternalError:
+        self._count(Outcome.FAILED, systems)
+        logger.exception("a message could not be taken", extra={"request": message.id})
+        return InternalError("the gateway failed on this request; its id is in the log")
 
     def _count(self, outcome: Outcome, systems: Iterable[str]) -> None:
         for system in systems:
@@ -185,6 +204,8 @@ def _batch_refusal(refusals: Sequence[Refusal], good: Sequence[Event], events: i
     among = f"{events}" if read == events else f"the first {read} of {events}"
     detail = f"{len(refusals)} of {among} events of the batch are refused, so none was published"
     refusal = BatchInvalid(detail, [problem for refused in refusals for problem in refused.problems])
+    if all(refused.fault is Fault.MAPPING for refused in refusals):
+        refusal.fault = Fault.MAPPING
     refusal.systems = (
         *(system for refused in refusals for system in refused.systems),
         *(event.envelope.system for event in good),

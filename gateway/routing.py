@@ -19,6 +19,8 @@ from gateway import strict_json
 from gateway.model import Envelope, Record
 
 CUSTOM = "custom"
+DEAD_LETTER = "deadletter"
+_OWN_SOURCE = "/gateway"  # of the CloudEvents that the gateway itself is the sender of
 _TOPIC = re.compile(r"[a-zA-Z0-9._-]{1,249}", re.ASCII)  # Kafka's own rule for a topic's name
 _JSON = "application/json"
 
@@ -32,15 +34,23 @@ class Naming:
     type_prefix: str
     structured: bool
     dataschema: str
+    dead_letter_schema: str
 
 
 class Router:
     """Topics come only from the table made here at start, never from a sender's text."""
 
-    def __init__(self, pairs: Iterable[tuple[str, str]], naming: Naming) -> None:
-        """Declare a topic for every (subject, predicate). Raises ValueError for a name Kafka would refuse."""
+    def __init__(
+        self, pairs: Iterable[tuple[str, str]], naming: Naming, *, dead_letters: bool = True
+    ) -> None:
+        """Declare a topic for every (subject, predicate). Raises ValueError for a name Kafka would refuse.
+
+        The topic of the dead letters is declared when they are on.
+        """
         self._naming = naming
         self._custom = f"{naming.prefix}.{CUSTOM}"
+        self.dead_letter_topic = f"{naming.prefix}.{DEAD_LETTER}"
+        self._more = {self._custom, self.dead_letter_topic} if dead_letters else {self._custom}
         self._topics = {
             (subject, predicate): naming.template.format(
                 prefix=naming.prefix, subject=subject, predicate=predicate
@@ -53,41 +63,49 @@ class Router:
 
     def topics(self) -> tuple[str, ...]:
         """Every topic that a record can go to, sorted."""
-        return tuple(sorted({*self._topics.values(), self._custom}))
+        return tuple(sorted({*self._topics.values(), *self._more}))
 
     def route(self, envelope: Envelope) -> Record:
         """Give the record: topic by subject and predicate, key by subject, value the envelope."""
         pair = (envelope.subject.type, envelope.predicate)
         topic = self._custom if envelope.open_ended else self._topics.get(pair, self._custom)
         key = f"{envelope.subject.type}/{envelope.subject.id}"
-        value = envelopes.to_json(envelope)
-        attributes = self._attributes(envelope, key)
-        headers, value = (
-            _structured(attributes, value) if self._naming.structured else _binary(attributes, value)
-        )
-        return Record(
-            topic=topic,
-            key=key.encode(),
-            value=value,
-            headers=headers,
-            source=envelope.source,
-            id=envelope.id,
-        )
-
-    def _attributes(self, envelope: Envelope, key: str) -> dict[str, str]:
         meaning = f"{envelope.subject.type}.{envelope.predicate}"
-        return {
+        attributes = {
             **envelope.extensions,
-            "specversion": "1.0",
             "id": envelope.id,
             "source": envelope.source,
             "type": f"{self._naming.type_prefix}.{meaning}.v{envelopes.VERSION}",
             "subject": envelope.subject.id,
             "time": envelope.time,
             "dataschema": self._naming.dataschema,
-            "datacontenttype": _JSON,
-            "partitionkey": key,
         }
+        return self._record(topic, key, attributes, envelopes.to_json(envelope))
+
+    def dead_letter(self, id: str, received: str, value: bytes) -> Record:
+        """Give the record of a dead letter; ``received`` is RFC 3339 in UTC, ``value`` its JSON."""
+        attributes = {
+            "id": id,
+            "source": _OWN_SOURCE,
+            "type": f"{self._naming.type_prefix}.{DEAD_LETTER}.v1",
+            "subject": id,
+            "time": received,
+            "dataschema": self._naming.dead_letter_schema,
+        }
+        return self._record(self.dead_letter_topic, f"{DEAD_LETTER}/{id}", attributes, value)
+
+    def _record(self, topic: str, key: str, own: dict[str, str], value: bytes) -> Record:
+        attributes = own | {"specversion": "1.0", "datacontenttype": _JSON, "partitionkey": key}
+        form = _structured if self._naming.structured else _binary
+        headers, value = form(attributes, value)
+        return Record(
+            topic=topic,
+            key=key.encode(),
+            value=value,
+            headers=headers,
+            source=attributes["source"],
+            id=attributes["id"],
+        )
 
 
 def _binary(attributes: dict[str, str], value: bytes) -> tuple[tuple[tuple[str, bytes], ...], bytes]:

@@ -11,6 +11,7 @@ import pytest
 pytest.register_assert_rewrite("tests.publisher_contract")
 
 from tests import terminal  # noqa: E402  (after the line above)
+from tests.consumer_schemas import assert_is_dead_letter  # noqa: E402
 from tests.door import Door  # noqa: E402
 
 
@@ -24,6 +25,8 @@ def door(shared_door: Door) -> Iterator[Door]:
     """A gateway with default settings and nothing published yet; built once, since that takes a while."""
     shared_door.publisher.forget()
     yield shared_door
+    for record in shared_door.dead_letters:
+        assert_is_dead_letter(record.value)
     shared_door.publisher.forget()
 
 

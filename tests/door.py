@@ -27,11 +27,20 @@ class Door:
         self.publisher.start()
         environ = {settings.variable(name): value for name, value in chosen.items()}
         self.gateway = app.build(settings.load(environ), self.publisher)
-        self.client = self.gateway.application.test_client()
+        self.client = self.gateway.application.test_client(use_cookies=False)
 
     @property
     def published(self) -> list[Record]:
-        return self.publisher.records
+        """The records of events."""
+        return [record for record in self.publisher.records if not self._is_dead_letter(record)]
+
+    @property
+    def dead_letters(self) -> list[Record]:
+        """The records of what was refused."""
+        return [record for record in self.publisher.records if self._is_dead_letter(record)]
+
+    def _is_dead_letter(self, record: Record) -> bool:
+        return record.topic == self.gateway.router.dead_letter_topic
 
     def send(
         self,

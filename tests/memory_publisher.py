@@ -17,6 +17,7 @@ class MemoryPublisher:
     def __init__(self) -> None:
         self.records: list[Record] = []
         self.fault: Exception | None = None  # is every answer
+        self.faults: dict[str, Exception] = {}  # the answer for a topic
         self.silent = False  # never answers
         self.raises = False  # breaks the protocol
         self.spooling = False  # has no place for a record yet
@@ -30,13 +31,14 @@ class MemoryPublisher:
 
     def publish(self, records: Sequence[Record]) -> Future[tuple[Placement, ...]]:
         future: Future[tuple[Placement, ...]] = Future()
+        topics = [record.topic for record in records]
         if self.raises:
             raise RuntimeError("publish must not raise")
         with self._lock:
             if self.silent:
                 self.unanswered.append(future)
-            elif self.fault:
-                future.set_exception(self.fault)
+            elif fault := self.fault or next((self.faults[t] for t in topics if t in self.faults), None):
+                future.set_exception(fault)
             elif records and not self._open:
                 future.set_exception(Unavailable("the gateway is stopping"))
             else:

@@ -152,7 +152,7 @@ def test_explain_stops_at_a_file_that_is_no_json(run: Run, tmp_path: Path) -> No
 def test_topics_prints_every_declared_topic_one_a_line(run: Run) -> None:
     result = run("topics", systems="incidents", topic_prefix="acme")
     assert result.exit_code == 0
-    assert result.stdout == "acme.custom\nacme.incident.detected\nacme.incident.resolved\n"
+    assert result.stdout == ("acme.custom\nacme.deadletter\nacme.incident.detected\nacme.incident.resolved\n")
 
 
 def test_creating_topics_without_kafka_explains_itself(

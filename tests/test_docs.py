@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from gateway import problems
 from gateway.cli import cli
+from gateway.cli.replay import replay
 from gateway.cli.settings import table
-from gateway.errors import GatewayError, problem_types
-from gateway.metrics import Metrics
+from gateway.errors import Fault, GatewayError
+from gateway.metrics import GAUGES, Metrics
 from gateway.model import Outcome
 from gateway.settings import SYSTEMS
 from gateway.sources.source import DELIVERY_ID_HEADERS
@@ -24,14 +26,14 @@ def test_the_table_of_settings_is_the_one_that_gateway_settings_prints() -> None
     assert f"\n{table()}\n" in README
 
 
-@pytest.mark.parametrize("kind", problem_types(), ids=lambda kind: kind.type)
+@pytest.mark.parametrize("kind", problems.types(), ids=lambda kind: kind.type)
 def test_every_problem_type_is_there_with_its_status(kind: type[GatewayError]) -> None:
     assert f"\n| `{kind.type}` | {kind.status} | " in README
 
 
 def test_no_problem_type_is_there_that_does_not_exist() -> None:
     named = re.findall(r"^\| `([a-z0-9-]+)` \| [45]\d\d \|", README, re.MULTILINE)
-    assert named == [kind.type for kind in problem_types()]
+    assert named == [kind.type for kind in problems.types()]
 
 
 @pytest.mark.parametrize("intake", INTAKES, ids=lambda intake: intake.endpoint)
@@ -45,7 +47,9 @@ def test_every_path_for_operators_is_there(path: str) -> None:
 
 
 def test_every_metric_is_there() -> None:
-    names = re.findall(r"^# TYPE (\S+)", Metrics().exposition().decode(), re.MULTILINE)
+    metrics = Metrics()
+    metrics.show(lambda: dict.fromkeys(GAUGES, 0.0))
+    names = re.findall(r"^# TYPE (\S+)", metrics.exposition().decode(), re.MULTILINE)
     assert names
     assert [name for name in names if name not in README] == []
 
@@ -53,6 +57,16 @@ def test_every_metric_is_there() -> None:
 @pytest.mark.parametrize("outcome", list(Outcome))
 def test_every_outcome_is_there(outcome: Outcome) -> None:
     assert f"`{outcome.value}`" in README
+
+
+@pytest.mark.parametrize("fault", list(Fault))
+def test_every_class_of_dead_letter_is_there(fault: Fault) -> None:
+    assert f"\n| `{fault.value}` | " in README
+
+
+def test_every_option_of_replay_is_there() -> None:
+    options = [option for parameter in replay.params for option in parameter.opts]
+    assert [option for option in options if not re.search(rf"{option}\b", README)] == []
 
 
 @pytest.mark.parametrize("command", sorted(cli.commands))

@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 from werkzeug.test import TestResponse
 
-from gateway.errors import problem_types
+from gateway import problems
 from gateway.web.routes import INTAKES
+from tests.consumer_schemas import assert_is_dead_letter, assert_is_envelope
 from tests.door import BATCHED, JSON, PROBLEM, STRUCTURED, Door, envelope, told
-from tests.envelope_schema import assert_is_envelope
 from tests.examples import Example, examples
 from tests.mutations import cut, mutate, values
 
@@ -37,7 +37,7 @@ def readable(example: Example) -> bool:
 EXAMPLES = examples("valid") + examples("invalid")
 PATCHED = next(example for example in EXAMPLES if example.name == "incidents/patch-open")
 READABLE = [example for example in EXAMPLES if readable(example)]
-STATUS = {kind.type: kind.status for kind in problem_types()}
+STATUS = {kind.type: kind.status for kind in problems.types()}
 
 fuzzed = settings(
     max_examples=int(os.environ.get("FUZZ_EXAMPLES", "300")),
@@ -55,16 +55,21 @@ def wide_door() -> Door:
 
 def assert_answered_well(door: Door, answer: TestResponse) -> None:
     published, topics = list(door.published), set(door.gateway.router.topics())
+    dead_letters = list(door.dead_letters)
     door.publisher.forget()
     body = told(answer)
     if answer.status_code == 202:
         receipts = [(r["id"], r["topic"], r["key"], r["predicate"]) for r in body["events"]]
+        assert dead_letters == []
         assert receipts == [(r.id, r.topic, r.key.decode(), envelope(r)["predicate"]) for r in published]
     else:
         assert answer.content_type == PROBLEM
         assert 400 <= answer.status_code < 500, body
         assert answer.status_code == body["status"] == STATUS[body["type"]]
         assert published == []
+        assert len(dead_letters) <= 1  # none for what is refused at the door
+    for record in dead_letters:
+        assert_is_dead_letter(record.value)
     for record in published:
         assert record.topic in topics
         assert_is_envelope(record.value)

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
-from gateway.errors import Failure, problem_types
+from gateway import problems
+from gateway.errors import Failure
 from gateway.web.routes import INTAKES
 from tests.door import BATCHED, JSON, MAX_BODY, PROBLEM, STRUCTURED, Door, told
 from tests.samples import (
@@ -162,7 +163,8 @@ REFUSED = {
         Case("other id", bound(detected()) | {"id": "e-9"}, content_type=STRUCTURED),
     ],
 }
-ELSEWHERE = {"incomplete-body", "malformed-body"}  # broken connections: test_body.py
+# broken connections: test_body.py; what Kafka refuses: test_operations.py
+ELSEWHERE = {"incomplete-body", "malformed-body", "record-refused"}
 
 taken = pytest.mark.parametrize("case", TAKEN, ids=lambda case: case.name)
 refused = pytest.mark.parametrize(
@@ -193,7 +195,7 @@ def test_a_request_is_refused_with_a_problem_document(door: Door, case: Case, st
 
 
 def test_every_refusal_there_is_is_met_in_this_file() -> None:
-    refusals = {kind.type for kind in problem_types() if not issubclass(kind, Failure)}
+    refusals = {kind.type for kind in problems.types() if not issubclass(kind, Failure)}
     assert {type for _, type in REFUSED} | ELSEWHERE == refusals
 
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from gateway.model import Placement, Record
 from gateway.publishing import local_log_file
+from gateway.publishing.duplicates import Duplicates
 from gateway.publishing.local_log import LocalLog
 from tests.memory_publisher import MemoryPublisher
 from tests.publisher_contract import Made, PublisherContract, Stored
@@ -29,6 +35,29 @@ class TestLocalLog(PublisherContract):
             TOPICS,
             lambda: _in_file(tmp_path),
         )
+
+
+class DistinctEvents(Duplicates):
+    """Gives every record an id of its own: the contract's records repeat ids, and are events nevertheless."""
+
+    ids = itertools.count()
+
+    def publish(self, records: Sequence[Record]) -> Future[tuple[Placement, ...]]:
+        return super().publish([replace(record, id=str(next(self.ids))) for record in records])
+
+
+class TestDuplicatesInMemory(PublisherContract):
+    @pytest.fixture
+    def made(self, tmp_path: Path) -> Made:
+        publisher = MemoryPublisher()
+        return Made(DistinctEvents(publisher, tmp_path, 60), TOPICS, lambda: _in_memory(publisher))
+
+
+class TestDuplicatesOverTheLocalLog(PublisherContract):
+    @pytest.fixture
+    def made(self, tmp_path: Path) -> Made:
+        log = LocalLog(tmp_path, disk_timeout=10)
+        return Made(DistinctEvents(log, tmp_path, 60), TOPICS, lambda: _in_file(tmp_path))
 
 
 def _in_memory(publisher: MemoryPublisher) -> list[Stored]:

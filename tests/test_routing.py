@@ -14,8 +14,8 @@ from cloudevents.core.formats.json import JSONFormat
 
 from gateway.errors import SettingsError
 from gateway.model import Record
+from tests.consumer_schemas import assert_is_envelope
 from tests.door import BATCHED, STRUCTURED, Door, envelope, headers
-from tests.envelope_schema import assert_is_envelope
 from tests.examples import examples
 from tests.samples import bound, cloudevent, deployed, detected, incident, provisioned, tracked
 
@@ -59,6 +59,7 @@ def test_topics_are_named_after_subject_and_predicate_and_sorted(door: Door) -> 
 def test_only_systems_that_are_switched_on_have_topics() -> None:
     assert Door(systems="incidents").gateway.router.topics() == (
         "events.custom",
+        "events.deadletter",
         "events.incident.detected",
         "events.incident.resolved",
     )

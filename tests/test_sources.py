@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from tests.consumer_schemas import assert_is_envelope
 from tests.door import Door, envelope, headers, pointers, told
-from tests.envelope_schema import assert_is_envelope
 from tests.samples import Json, deployed, incident, provisioned, tracked, without
 
 UPDATE = without(incident(), "incidentId")

@@ -20,7 +20,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,6 +39,14 @@ STOP_SECONDS = 30
 
 # All nodes of a cluster must share its id, and nothing here tells two clusters apart by it.
 CLUSTER_ID = "Y2xvdWRldmVudHMtZ3dhdA"
+
+# How many brokers of a cluster have a copy, and how many must have it before it is acknowledged.
+REPLICATIONS = (
+    "default.replication.factor",
+    "offsets.topic.replication.factor",
+    "transaction.state.log.replication.factor",
+)
+IN_SYNC = ("min.insync.replicas", "transaction.state.log.min.isr")
 
 
 class BrokerError(Exception):
@@ -61,11 +70,7 @@ class Broker:
     @classmethod
     def on_free_ports(cls, data: Path, properties: Mapping[str, str] | None = None) -> Broker:
         """Another broker, beside any that run already."""
-        with ExitStack() as both_open_so_that_they_differ:
-            port, controller_port = (
-                both_open_so_that_they_differ.enter_context(socket.create_server((HOST, 0))).getsockname()[1]
-                for _ in range(2)
-            )
+        port, controller_port = _free_ports(2)
         return cls(data, port, controller_port, properties=properties or {})
 
     @property
@@ -92,8 +97,13 @@ class Broker:
 
     def start(self) -> None:
         """Return when the broker takes requests; at once if it runs already."""
+        if self.launch():
+            self.await_answer()
+
+    def launch(self) -> bool:
+        """Start the process and do not wait for it; False if it runs already."""
         if self.runs_on == self.port:
-            return
+            return False
         if self.runs_on:
             raise BrokerError(f"runs already on port {self.runs_on}; stop it first")
         java = _find_java()
@@ -104,8 +114,12 @@ class Broker:
         self._format_once(java)
         pid = self._launch(java)
         self._pid_file.write_text(f"{pid} {self.port}\n")
+        return True
+
+    def await_answer(self) -> None:
+        """Return when a launched broker takes requests; one that does not is stopped."""
         try:
-            self._await_answer(pid)
+            self._await_answer()
         except BrokerError:
             self.stop()
             raise
@@ -116,10 +130,16 @@ class Broker:
         if pid:
             os.kill(pid, signal.SIGTERM)
             os.kill(pid, signal.SIGCONT)  # a stopped process hears nothing else
+            self._gone_within(STOP_SECONDS)
+        self.kill()
+
+    def kill(self) -> None:
+        """Return when the broker is gone, without asking it: what a crash is."""
+        pid = self.pid
+        if pid:
+            os.kill(pid, signal.SIGKILL)
             if not self._gone_within(STOP_SECONDS):
-                os.kill(pid, signal.SIGKILL)
-                if not self._gone_within(STOP_SECONDS):
-                    raise BrokerError(f"process {pid} cannot be killed")
+                raise BrokerError(f"process {pid} cannot be killed")
         self._pid_file.unlink(missing_ok=True)
 
     @property
@@ -194,13 +214,14 @@ class Broker:
             setsid=True,
         )
 
-    def _await_answer(self, pid: int) -> None:
+    def _await_answer(self) -> None:
+        pid, _ = self._read_pid_file()
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             if os.waitpid(pid, os.WNOHANG) != (0, 0):
                 last = _said(self.log.read_text(errors="replace"))[-1]
                 raise BrokerError(f"the broker ended: {last} (all in {self.log})")
-            if _knows_a_broker(self.port):
+            if self.port in _ports_of_brokers(self.port):
                 return
             time.sleep(0.1)
         raise BrokerError(f"no answer from {self.bootstrap} in {START_SECONDS} s; see {self.log}")
@@ -212,6 +233,55 @@ class Broker:
                 return False
             time.sleep(0.05)
         return True
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """Brokers that hold copies of one another's topics, each also a controller."""
+
+    brokers: tuple[Broker, ...]
+
+    @classmethod
+    def on_free_ports(
+        cls, data: Path, nodes: int = 3, properties: Mapping[str, str] | None = None
+    ) -> Cluster:
+        """Another cluster, beside any that runs already. With three nodes any one of them may be gone."""
+        ports = _free_ports(2 * nodes)
+        pairs = list(zip(ports[:nodes], ports[nodes:], strict=True))
+        voters = ",".join(f"{node}@{HOST}:{controller}" for node, (_, controller) in enumerate(pairs, 1))
+        copies = {name: str(nodes) for name in REPLICATIONS} | {name: str(nodes // 2 + 1) for name in IN_SYNC}
+        common = copies | {"controller.quorum.voters": voters} | dict(properties or {})
+        return cls(
+            tuple(
+                Broker(data / f"node-{node}", *pair, properties={"node.id": str(node)} | common)
+                for node, pair in enumerate(pairs, 1)
+            )
+        )
+
+    @property
+    def bootstrap(self) -> str:
+        return ",".join(broker.bootstrap for broker in self.brokers)
+
+    def start(self) -> None:
+        """Return when every broker takes requests; those that run already are left alone."""
+        try:
+            # All at once, since one alone would wait for the others to vote.
+            launched = [broker for broker in self.brokers if broker.launch()]
+            for broker in launched:
+                broker.await_answer()
+        except BrokerError:
+            self.kill()
+            raise
+
+    def stop(self) -> None:
+        """Return when all are gone; the last is killed when nobody is left to agree to its leave."""
+        with ThreadPoolExecutor(len(self.brokers)) as at_once:
+            list(at_once.map(Broker.stop, self.brokers))
+
+    def kill(self) -> None:
+        """Return when all are gone, without asking them."""
+        for broker in self.brokers:
+            broker.kill()
 
 
 def why_unavailable(jars: Path = DEFAULT_JARS) -> str | None:
@@ -270,6 +340,14 @@ def _find_java() -> str:
     return java
 
 
+def _free_ports(number: int) -> list[int]:
+    with ExitStack() as all_open_so_that_they_differ:
+        servers = [
+            all_open_so_that_they_differ.enter_context(socket.create_server((HOST, 0))) for _ in range(number)
+        ]
+        return [server.getsockname()[1] for server in servers]
+
+
 def _check_free(port: int) -> None:
     try:
         socket.create_server((HOST, port)).close()
@@ -277,23 +355,31 @@ def _check_free(port: int) -> None:
         raise BrokerError(f"port {port} is taken by something else ({error.strerror})") from error
 
 
-def _knows_a_broker(port: int) -> bool:
-    """Ask for the cluster's metadata, as a client does first.
+def _ports_of_brokers(port: int) -> set[int]:
+    """Ask for the cluster's metadata, as a client does first, and give the ports of its brokers.
 
     A connection alone proves little: the port is open, and even answered, some time before the
     controller lets the broker lead partitions. Only then does the list of brokers hold it.
     """
     metadata_v1_of_no_topics = struct.pack(">hhihi", 3, 1, 1, -1, 0)
-    length_correlation_brokers = struct.Struct(">iii")
     try:
         with socket.create_connection((HOST, port), timeout=1) as connection:
             size = struct.pack(">i", len(metadata_v1_of_no_topics))
             connection.sendall(size + metadata_v1_of_no_topics)
-            answer = connection.recv(length_correlation_brokers.size, socket.MSG_WAITALL)
-            _, _, brokers = length_correlation_brokers.unpack(answer)
-            return bool(brokers)
+            (length,) = struct.unpack(">i", connection.recv(4, socket.MSG_WAITALL))
+            return set(_ports_in(connection.recv(length, socket.MSG_WAITALL)))
     except (OSError, struct.error):
-        return False
+        return set()
+
+
+def _ports_in(metadata_v1: bytes) -> Iterator[int]:
+    _correlation, brokers = struct.unpack_from(">ii", metadata_v1)
+    offset = 8
+    for _ in range(brokers):
+        _node, host = struct.unpack_from(">ih", metadata_v1, offset)
+        port, rack = struct.unpack_from(">ih", metadata_v1, offset + 6 + host)
+        yield port
+        offset += 12 + host + max(rack, 0)
 
 
 def _said(output: str) -> list[str]:

@@ -8,6 +8,7 @@ import click
 
 from gateway.cli.check import check
 from gateway.cli.explain import explain
+from gateway.cli.replay import replay
 from gateway.cli.serve import serve
 from gateway.cli.settings import settings
 from gateway.cli.tail import tail
@@ -21,7 +22,7 @@ def cli() -> None:
     """Webhooks of many dialects in, one envelope out, on Kafka."""
 
 
-for command in (serve, check, explain, tail, topics, settings):
+for command in (serve, check, explain, tail, replay, topics, settings):
     cli.add_command(command)
 
 

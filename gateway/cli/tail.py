@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Iterator
-from fnmatch import fnmatchcase
 
 import click
 
 from gateway import settings
+from gateway.cli import stored
 from gateway.model import StoredRecord
-from gateway.publishing import kafka_topics, local_log_file
-from gateway.settings import Settings
-
-_IDLE_SECONDS = 0.5
 
 
 @click.command()
@@ -24,30 +18,11 @@ _IDLE_SECONDS = 0.5
 @click.option("--headers", is_flag=True, help="Print the record's headers too.")
 def tail(topic_pattern: str, from_start: bool, no_follow: bool, headers: bool) -> None:
     """Print the records of topics like TOPIC_PATTERN, such as 'events.incident.*': a JSON object a line."""
-    for record in _records(settings.load(), topic_pattern, from_start):
+    for record in stored.records(settings.load(), topic_pattern, from_start=from_start):
         if record is not None:
             _print(record, headers)
         elif no_follow:
             return
-
-
-def _records(chosen: Settings, pattern: str, from_start: bool) -> Iterator[StoredRecord | None]:
-    if chosen.kafka_bootstrap_servers:
-        return kafka_topics.consume(chosen, pattern, from_start=from_start)
-    return _local(chosen, pattern, from_start)
-
-
-def _local(chosen: Settings, pattern: str, from_start: bool) -> Iterator[StoredRecord | None]:
-    position = 0 if from_start else local_log_file.end(chosen.data_dir)
-    while True:
-        entries = list(local_log_file.read(chosen.data_dir, after=position))
-        for entry in entries:
-            position = entry.position
-            if fnmatchcase(entry.topic, pattern):
-                yield entry
-        if not entries:
-            yield None
-            time.sleep(_IDLE_SECONDS)
 
 
 def _print(record: StoredRecord, headers: bool) -> None:

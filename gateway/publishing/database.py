@@ -11,10 +11,19 @@ from typing import Any, Literal
 
 _TRIAL_BYTES = 1_000_000
 _TRIAL = "CREATE TABLE IF NOT EXISTS trial (filler BLOB);"
-# SQLite's primary codes for a file whose bytes are not what it wrote.
-_DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_SUFFIXES = ("", "-wal", "-shm", "-journal")
+PAGE_BYTES = 4_096
+# SQLite's primary codes for a file whose bytes are not what it wrote. The version and the tables are told by
+# bytes too: READONLY and ERROR.
+_DAMAGED = frozenset(
+    {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_ERROR}
+)
 
 Error = sqlite3.Error
+
+
+class Damaged(sqlite3.DatabaseError):
+    """A file does not hold what was written."""
 
 
 class Database:
@@ -28,13 +37,18 @@ class Database:
         ``WAL`` costs one sync a commit instead of two, but only one process may have the file open: SQLite
         before 3.51.3 can corrupt a write-ahead log that two of them write.
         """
-        _make_folder(path.parent)
+        make_folder(path.parent)
+        if not size(path) and size(Path(f"{path}-wal")):
+            raise Damaged("the file is empty and its log is not")  # SQLite would throw the log away
         self._connection = sqlite3.connect(path, timeout=5, isolation_level=None, check_same_thread=False)
+        self._connection.text_factory = _text
         try:
             self._connection.execute(f"PRAGMA journal_mode={journal}")
             self._connection.execute("PRAGMA synchronous=FULL")
-            self._connection.executescript(schema + _TRIAL)
-        except Error:
+            self._connection.executescript(f"BEGIN IMMEDIATE; {schema} {_TRIAL} COMMIT;")
+            # After a sync that failed, what the log says may not be on the disk: it must be written anew.
+            self.settle()
+        except BaseException:
             self._connection.close()
             raise
 
@@ -63,6 +77,22 @@ class Database:
         self._connection.execute("INSERT INTO trial VALUES (zeroblob(?))", (_TRIAL_BYTES,))
         self._connection.execute("DELETE FROM trial")
 
+    def whole(self) -> bool:
+        """Read the file to see whether it hangs together; what is within the rows is not looked at."""
+        self._connection.execute("DELETE FROM trial")  # raises when the file says that it must not be written
+        return bool(self._connection.execute("PRAGMA integrity_check(1)").fetchone() == ("ok",))
+
+    def settle(self) -> None:
+        """Bring all that was committed into the file itself, out of the log beside it."""
+        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def shrink(self) -> None:
+        """Give the room of deleted rows back to the disk, if what is left is little."""
+        (pages,) = self._connection.execute("PRAGMA page_count").fetchone()
+        (free,) = self._connection.execute("PRAGMA freelist_count").fetchone()
+        if free and (pages - free) * PAGE_BYTES <= _TRIAL_BYTES:
+            self._connection.execute("VACUUM")
+
     def close(self) -> None:
         """Close it."""
         self._connection.close()
@@ -70,6 +100,8 @@ class Database:
 
 def is_damaged(error: BaseException) -> bool:
     """Tell a file with wrong bytes in it from a disk that refuses."""
+    if isinstance(error, Damaged | UnicodeDecodeError):  # a message may quote what was damaged
+        return True
     code = getattr(error, "sqlite_errorcode", None)
     return code is not None and code & 0xFF in _DAMAGED
 
@@ -89,13 +121,62 @@ def query(path: Path, statement: str, values: Sequence[Any] = ()) -> list[Any]:
         raise
 
 
-def _make_folder(folder: Path) -> None:
-    """Make the folder, and have its name synced: SQLite syncs only what is within it."""
-    if folder.is_dir():
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder.parent, os.O_RDONLY | os.O_DIRECTORY)
+def make_folder(folder: Path) -> None:
+    """Make the folder, and have its name synced: SQLite syncs only what is within it. Raises OSError."""
+    if not folder.is_dir():
+        make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        sync(folder.parent)
+
+
+def sync(folder: Path) -> None:
+    """Have the names in a folder synced. Raises OSError."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def reserve(path: Path, room: int) -> None:
+    """Keep room on the disk, by a file that stands for it. Raises OSError."""
+    try:
+        with path.open("wb") as file:
+            os.posix_fallocate(file.fileno(), 0, room)
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise
+
+
+def remove(path: Path) -> None:
+    """Remove a file that is closed, with what SQLite put beside it. Raises OSError."""
+    for suffix in _SUFFIXES:
+        Path(f"{path}{suffix}").unlink(missing_ok=True)
+
+
+def move(path: Path, target: Path) -> None:
+    """Give a file that is closed another name, with its log. Raises OSError.
+
+    The log goes first, lest it be taken for that of the next file of this name.
+    """
+    Path(f"{path}-shm").unlink(missing_ok=True)
+    for suffix in ("-journal", "-wal", ""):
+        if Path(f"{path}{suffix}").exists():
+            Path(f"{path}{suffix}").rename(f"{target}{suffix}")
+
+
+def reader(path: Path) -> sqlite3.Connection:
+    """Open a file that may be damaged, and change nothing in it. Raises Error."""
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+    connection.text_factory = _text
+    return connection
+
+
+def size(path: Path) -> int:
+    """Say how many bytes a file has; none when it is not there."""
+    return path.stat().st_size if path.exists() else 0
+
+
+def _text(data: bytes) -> str:
+    """Decode what may be damaged: an error here would hide which row it is in."""
+    return data.decode(errors="replace")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, InvalidStateError
 from typing import TypeVar
+
+logger = logging.getLogger(__name__)
 
 Value = TypeVar("Value")
 
@@ -88,4 +91,7 @@ class Deadlines:
                     continue
                 self._open.popleft()
             if not future.done():
-                late()
+                try:
+                    late()
+                except Exception:  # the others still wait for this thread
+                    logger.exception("what was to be done at the end of a wait failed")

@@ -42,6 +42,7 @@ Value = TypeVar("Value")
 class _Job(Generic[AFile]):
     work: Callable[[AFile], Any]
     wanted: Callable[[], bool]
+    grows: bool
     done: Future[Any]
 
 
@@ -65,19 +66,29 @@ class GroupCommit(Generic[AFile]):
         self._thread.start()
 
     def submit(
-        self, work: Callable[[AFile], Value], wanted: Callable[[], bool] = lambda: True
+        self,
+        work: Callable[[AFile], Value],
+        wanted: Callable[[], bool] = lambda: True,
+        *,
+        grows: bool = True,
     ) -> Future[Value]:
         """Give what ``work`` gives, once it is on the disk; the future raises Unavailable otherwise.
 
-        ``wanted`` is asked when its turn has come: work that nobody waits for is left out, and fails.
+        ``wanted`` is asked when its turn has come: work that nobody waits for is left out, and fails. Work
+        that does not let the file grow is tried even while the disk takes nothing more: it may make room.
         """
-        job = _Job(work, wanted, Future())
+        job = _Job(work, wanted, grows, Future())
         with self._lock:
             if not self._closed:
                 self._jobs.put(job)
                 return job.done
         fail(job.done, Unavailable("the gateway is stopping"))
         return job.done
+
+    @property
+    def running(self) -> bool:
+        """Whether the thread is there."""
+        return self._thread.is_alive()
 
     def close(self) -> None:
         """Do what was given, then stop. Idempotent."""
@@ -97,29 +108,45 @@ class GroupCommit(Generic[AFile]):
 
     def _commit(self, jobs: Sequence[_Job[AFile]]) -> None:
         """Commit the jobs; without any, only learn whether the disk works."""
-        wanted = [job for job in jobs if job.wanted()]
+        if self.broken:
+            self._try_to_grow()
+        possible = [job for job in jobs if not (self.broken and job.grows)]
         try:
+            wanted = [job for job in possible if job.wanted()]
             results = self._work(wanted)
         except Exception as error:  # whatever it is, this thread must live on
-            self._tell(f"{type(error).__name__}: {error}")
-            self._discard()
-            for job in jobs:
-                fail(job.done, Unavailable("the disk refuses the event"))
+            self._fell_over(error)
         else:
-            self._tell(None)
             for job, result in zip(wanted, results, strict=True):
                 succeed(job.done, result)
-            for job in jobs:
+            for job in possible:
                 fail(job.done, Unavailable("the disk did not take the event in time"))  # unless done
+        for job in jobs:
+            fail(job.done, Unavailable("the disk refuses the event"))  # unless done
+
+    def _try_to_grow(self) -> None:
+        try:
+            self._opened().try_to_grow()
+        except Exception as error:
+            self._fell_over(error)
+        else:
+            self._tell(None)
 
     def _work(self, jobs: Sequence[_Job[AFile]]) -> list[Any]:
-        self._file = self._file or self._open()
-        if self.broken:
-            self._file.try_to_grow()
         if not jobs:
             return []
-        with self._file.transaction():
-            return [job.work(self._file) for job in jobs]
+        file = self._opened()
+        with file.transaction():
+            return [job.work(file) for job in jobs]
+
+    def _opened(self) -> AFile:
+        self._file = self._file or self._open()
+        return self._file
+
+    def _fell_over(self, error: Exception) -> None:
+        """Open the file afresh the next time."""
+        self._tell(f"{type(error).__name__}: {error}")
+        self._discard()
 
     def _tell(self, error: str | None) -> None:
         """Note whether the disk takes events, and log it when that changes."""

@@ -18,6 +18,11 @@ class InFlight:
         self._bytes = 0
         self._lock = threading.Lock()
 
+    @property
+    def bytes(self) -> int:
+        """What is counted in now."""
+        return self._bytes
+
     def reserve(self, records: Iterable[Record]) -> GatewayError | None:
         """Count the records in, all or none; give the reason when there is no room."""
         size = sum(record.size for record in records)

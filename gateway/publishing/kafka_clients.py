@@ -2,15 +2,35 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from kafka import KafkaAdminClient, KafkaProducer
+from kafka import errors as kafka_errors
 from kafka.net.compat import KafkaNetClient
 
+from gateway.errors import RecordRefused, Refusal, TooLarge
+from gateway.model import Problem, Record
 from gateway.settings import Settings
 
+logger = logging.getLogger(__name__)
+
 Client = TypeVar("Client")
+
+_TOO_LARGE = (kafka_errors.MessageSizeTooLargeError, kafka_errors.RecordListTooLargeError)
+_REFUSED = (
+    kafka_errors.InvalidRecordError,
+    kafka_errors.PolicyViolationError,
+    kafka_errors.InvalidTimestampError,
+    kafka_errors.CorruptRecordError,
+)
+_ABOUT_TOPIC = (
+    kafka_errors.TopicAuthorizationFailedError,
+    kafka_errors.UnknownTopicOrPartitionError,
+    kafka_errors.InvalidTopicError,
+)
 
 
 def build(kind: Callable[..., Client], options: dict[str, Any]) -> Client:
@@ -80,10 +100,12 @@ def producer(settings: Settings) -> dict[str, Any]:
     with it on; one batch in flight a connection keeps the order without it. Consumers drop the duplicates
     of a retry by ``source`` and ``id``.
 
-    The times follow from the sender's: a request waits ``ack_timeout_ms`` (3 s), then is told to send again;
-    the client goes on for ``delivery_timeout_ms``, long enough for one slow answer and a retry, so that a
-    short fault costs nothing. ``max_block_ms`` is how long one vanished topic may hold up the rest.
+    No sender waits for this client longer than its budget, so its own times are long: a record that is sent
+    again, because the first answer came too late, is a duplicate. With a spool behind it the client keeps
+    trying for a day; without, the sender was told to send again, and it gives up soon. ``max_block_ms`` is
+    how long one vanished topic may hold up the rest.
     """
+    minute, keeps = 60_000, settings.ack != "broker"
     return connection(settings) | {
         "acks": "all",
         "enable_idempotence": False,
@@ -92,8 +114,61 @@ def producer(settings: Settings) -> dict[str, Any]:
         "linger_ms": 0,
         "batch_size": 262_144,
         "max_block_ms": 2_000,
-        "request_timeout_ms": 10_000,
-        "delivery_timeout_ms": 15_000,
+        "request_timeout_ms": 2 * minute if keeps else 10_000,
+        "delivery_timeout_ms": 24 * 60 * minute if keeps else 15_000,
         "max_request_size": settings.max_record_bytes + 65_536,
         "metrics_enabled": False,
     }
+
+
+def refusal(error: BaseException, record: Record) -> Refusal | None:
+    """Give the refusal that the error means; None when Kafka may still take the record, or has taken it."""
+    if isinstance(error, _TOO_LARGE):
+        problem = Problem("", "size", f"the normalised event has {record.size} bytes")
+        return TooLarge(
+            "Kafka refuses an event as too large; what else was sent with it is published", [problem]
+        )
+    if isinstance(error, _REFUSED):
+        problem = Problem("", "kafka", f"{type(error).__name__}")
+        return RecordRefused("Kafka refuses an event; what else was sent with it is published", [problem])
+    return None
+
+
+def is_about_topic(error: BaseException) -> bool:
+    """Tell an error that every record of the topic would meet."""
+    return isinstance(error, _ABOUT_TOPIC)
+
+
+def is_alive(producer: KafkaProducer | None) -> bool:
+    """Say whether the producer's own thread runs."""
+    return producer is not None and producer._sender.is_alive()
+
+
+def flush(producer: KafkaProducer, seconds: float) -> None:
+    """Wait for acknowledgements; how many came is told by the records' own futures."""
+    try:
+        producer.flush(timeout=seconds)
+    except Exception as error:  # KafkaTimeoutError, and what else it may be
+        logger.debug("not all records were acknowledged", extra={"error": str(error)})
+
+
+def force_close(producer: KafkaProducer) -> None:
+    """Close without waiting: ``KafkaProducer.close`` waits for what is pending, and raises if it stays so.
+
+    What is pending ends as failed. The thread of a producer that hangs in a call cannot be ended; it is left.
+    """
+    try:
+        producer._sender.force_close()
+        producer._sender.join(timeout=1)
+        producer.close(timeout=0)
+    except Exception as error:
+        logger.debug("a Kafka producer did not close cleanly", extra={"error": str(error)})
+
+
+def close(admin: KafkaAdminClient | None) -> None:
+    """Close, whatever it throws."""
+    try:
+        if admin is not None:
+            admin.close()
+    except Exception as error:
+        logger.debug("a Kafka client did not close cleanly", extra={"error": str(error)})

@@ -22,7 +22,7 @@ from gateway.sources.source import (
 )
 
 PREDICATES = {"OPEN": "detected", "RESOLVED": "resolved"}
-_TENANT_HEADER = "x-scope-orgid"
+TENANT_HEADER = "x-scope-orgid"
 _LABELS = ("title", "type", "category", "source", "sourceSite", "resolution")
 _OWN_MEMBERS = ("recommendation", "resolution", "sourceSite", "metricNames")
 
@@ -53,7 +53,7 @@ class Incidents(Source):
         resolved = data["status"] == "RESOLVED"
         times = data.get("startTime"), data.get("endTime")
         incident = first(document.message.resource, data.get("incidentId")) or document.fresh_id
-        tenant = headers.get(_TENANT_HEADER, "").strip()
+        tenant = headers.get(TENANT_HEADER, "").strip()
         sender = relative_source(self.name, *([tenant] if tenant else []))
         source, id = identity(document, sender, dated=any(time is not None for time in times))
         return self.envelope(

@@ -7,8 +7,9 @@ from typing import Any
 
 from flask import Response
 
-from gateway import strict_json
+from gateway import problems, strict_json
 from gateway.errors import GatewayError
+from gateway.keeper import Quarantined
 from gateway.model import Receipt
 
 PROBLEM = "application/problem+json"
@@ -20,19 +21,22 @@ def receipts(taken: Sequence[Receipt]) -> Response:
     return json_answer({"events": events}, 202)
 
 
+def quarantined(kept: Quarantined, request_id: str) -> Response:
+    """202: nothing was published, and the request lies in the dead letters with what is wrong with it."""
+    dead_letter = {
+        "requestId": request_id,
+        "problem": problems.document(kept.refusal, request_id),
+        "topic": kept.record.topic,
+        "outcome": kept.placement.outcome.value,
+        "partition": kept.placement.partition,
+        "offset": kept.placement.offset,
+    }
+    return json_answer({"events": [], "deadLetter": dead_letter}, 202)
+
+
 def problem(error: GatewayError, request_id: str) -> Response:
     """Everything that is wrong, and whether to send it again."""
-    document = {
-        "type": error.type,
-        "title": error.title,
-        "status": error.status,
-        "detail": error.detail,
-        "requestId": request_id,
-        "errors": [
-            {"pointer": p.pointer, "keyword": p.keyword, "message": p.message} for p in error.problems
-        ],
-    }
-    answer = json_answer(document, error.status, PROBLEM)
+    answer = json_answer(problems.document(error, request_id), error.status, PROBLEM)
     if error.retry_after is not None:
         answer.headers["Retry-After"] = str(error.retry_after)
     return answer
@@ -45,7 +49,7 @@ def json_answer(document: Any, status: int, content_type: str = "application/jso
 
 def _receipt(receipt: Receipt) -> dict[str, Any]:
     envelope, record, placement = receipt.event.envelope, receipt.event.record, receipt.placement
-    return {
+    told = {
         "id": envelope.id,
         "source": envelope.source,
         "subject": {"type": envelope.subject.type, "id": envelope.subject.id},
@@ -56,3 +60,4 @@ def _receipt(receipt: Receipt) -> dict[str, Any]:
         "partition": placement.partition,
         "offset": placement.offset,
     }
+    return told | {"duplicate": True} if placement.duplicate else told

@@ -20,6 +20,7 @@ from gateway.errors import (
     Refusal,
     Unavailable,
 )
+from gateway.keeper import Quarantined
 from gateway.metrics import Metrics
 from gateway.model import Message, Outcome, Publisher
 from gateway.pipeline import Pipeline
@@ -87,12 +88,15 @@ class _Door:
 
     def take(self, intake: Intake) -> Callable[..., Response]:
         def view(resource: str | None = None) -> Response:
-            message = self._message(intake, resource)
-            waiting = self._pipeline.accept(message)
+            waiting = self._pipeline.accept(self._message(intake, resource))
             try:
-                return answers.receipts(waiting.result(self._longest_wait))
+                taken = waiting.result(self._longest_wait)
             except WaitTimeout as error:
                 raise Unavailable("the event could not be stored in time") from error
+            if isinstance(taken, Quarantined):
+                _log(logging.INFO, "quarantined", taken.refusal)
+                return answers.quarantined(taken, g.request_id)
+            return answers.receipts(taken)
 
         return view
 
@@ -132,15 +136,21 @@ def _end(response: Response) -> Response:
 
 
 def _problem(error: GatewayError) -> Response:
-    level = logging.INFO if isinstance(error, Refusal) else logging.WARNING
+    if isinstance(error, Refusal):
+        _log(logging.INFO, "refused", error)
+    else:
+        _log(logging.WARNING, "failed", error)
+    return answers.problem(error, g.request_id)
+
+
+def _log(level: int, event: str, error: GatewayError) -> None:
     told = {
         "request": g.request_id,
         "type": error.type,
         "systems": sorted(set(error.systems)),
         "path": request.path,
     }
-    logger.log(level, "refused" if isinstance(error, Refusal) else "failed", extra=told)
-    return answers.problem(error, g.request_id)
+    logger.log(level, event, extra=told)
 
 
 def _http_problem(error: HTTPException) -> Response:

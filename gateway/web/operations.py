@@ -27,6 +27,8 @@ def operations(publisher: Publisher, metrics: Metrics, schemas: SchemaStore) -> 
         document: dict[str, object] = {"ready": health.ready, "status": health.status}
         if health.missing_topics:
             document["missingTopics"] = health.missing_topics
+        if health.spooled:
+            document["spooled"] = health.spooled
         return json_answer(document, 200 if health.ready else 503)
 
     @blueprint.get("/metrics", provide_automatic_options=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from broker import Broker, why_unavailable
@@ -21,3 +22,11 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
         yield broker
     finally:
         broker.stop()
+
+
+@pytest.fixture
+def own_broker(kafka: Broker, tmp_path: Path) -> Iterator[Broker]:
+    """A broker that a test may stop; ``kafka`` has fetched the jars, or said why there are none."""
+    broker = Broker.on_free_ports(tmp_path / "broker")
+    yield broker
+    broker.stop()

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,6 +69,22 @@ def until(condition: Any, seconds: float, what: str) -> None:
             return
         time.sleep(0.1)
     raise AssertionError(f"waited {seconds} s for {what}")
+
+
+def kill_all(gateway: GatewayProcess) -> None:
+    """Kill the master and its workers with -9, each by its own pid."""
+    workers = worker_pids(gateway)
+    gateway.process.kill()
+    gateway.process.wait(_STOP_SECONDS)
+    for pid in workers:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def worker_pids(gateway: GatewayProcess) -> list[int]:
+    """The processes that gunicorn's master has forked."""
+    children = Path(f"/proc/{gateway.process.pid}/task/{gateway.process.pid}/children")
+    return [int(pid) for pid in children.read_text().split()]
 
 
 def free_port() -> int:

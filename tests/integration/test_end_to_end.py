@@ -13,9 +13,10 @@ from broker import Broker
 from gateway import app, settings
 from gateway.publishing import kafka_topics
 from gateway.schemas import ENVELOPE, SchemaStore, folder
+from tests.consumer_schemas import assert_is_dead_letter
 from tests.examples import REQUEST_ID, Example, envelope_of, examples
 from tests.integration.consuming import Consumed, consume
-from tests.integration.processes import GatewayProcess, command, serving
+from tests.integration.processes import GATEWAY, GatewayProcess, command, serving, until
 
 pytestmark = pytest.mark.kafka
 
@@ -44,9 +45,9 @@ def topics(chosen: settings.Settings) -> tuple[str, ...]:
 def gateway(
     kafka: Broker, topics: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[GatewayProcess]:
-    with serving(
-        tmp_path_factory.mktemp("gateway"), kafka_bootstrap_servers=kafka.bootstrap, topic_prefix=PREFIX
-    ) as process:
+    folder = tmp_path_factory.mktemp("gateway")
+    chosen = {"kafka_bootstrap_servers": kafka.bootstrap, "topic_prefix": PREFIX}
+    with serving(folder, GATEWAY, **chosen, ack="broker") as process:  # so that receipts say where
         process.wait_until_ready()
         yield process
 
@@ -126,15 +127,22 @@ def test_the_headers_are_the_cloudevents_kafka_binding(kafka: Broker, gateway: G
     }
 
 
-def test_invalid_examples_are_refused_and_leave_no_record(
+def test_invalid_examples_are_refused_and_leave_nothing_but_a_dead_letter(
     kafka: Broker, gateway: GatewayProcess, topics: tuple[str, ...]
 ) -> None:
-    before = len(consume(kafka.bootstrap, topics))
+    dead_letters = f"{PREFIX}.deadletter"
+    events = [topic for topic in topics if topic != dead_letters]
+    before, answers = len(consume(kafka.bootstrap, events)), {}
     for example in examples("invalid"):
         answer = gateway.send(example.method, example.path, example.body, example.headers)
         assert answer.status == example.expected["status"], (example.name, answer.body)
         assert answer.json["type"] == example.expected["type"], example.name
-    assert len(consume(kafka.bootstrap, topics)) == before
+        answers[answer.headers["X-Request-Id"]] = answer.json
+    until(lambda: len(consume(kafka.bootstrap, [dead_letters])) == len(answers), 30, "the dead letters")
+    for record in consume(kafka.bootstrap, [dead_letters]):
+        assert_is_dead_letter(record.value)
+        assert json.loads(record.value)["problem"] == answers.pop(record.headers["ce_id"].decode())
+    assert len(consume(kafka.bootstrap, events)) == before
 
 
 def test_tail_reads_from_kafka(kafka: Broker, gateway: GatewayProcess, tmp_path: Path) -> None:

@@ -1,134 +1,124 @@
-"""What senders see while Kafka is away, hung or lacks a topic; then it comes back."""
+"""What senders see while Kafka is away or hangs; then it comes back, and has each event once."""
 
 from __future__ import annotations
 
-import os
-import signal
-from collections.abc import Iterator
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from broker import Broker
-from confluent_kafka.admin import AdminClient
 
-from tests.integration.consuming import consume
-from tests.integration.processes import Answer, GatewayProcess, command, serving, until
+from gateway.publishing.spool_file import read_back
+from tests.integration.processes import kill_all, serving, until
+from tests.integration.senders import (
+    create_topics,
+    found,
+    hung,
+    ids,
+    outcome,
+    post,
+    post_until_published,
+    refused,
+    wait_until_connected,
+    wait_until_drained,
+)
 
 pytestmark = pytest.mark.kafka
 
-EVENT = b'{"event_name": "incident", "event_action": "initiated", "team_id": "t", "commit": "c"}'
-TOPIC = "events.incident.detected"
-BATCHED = {"Content-Type": "application/cloudevents-batch+json"}
 
-
-@pytest.fixture
-def own_broker(kafka: Broker, tmp_path: Path) -> Iterator[Broker]:
-    """A broker that a test may stop; ``kafka`` has fetched the jars, or said why there are none."""
-    broker = Broker.on_free_ports(tmp_path / "broker")
-    yield broker
-    broker.stop()
-
-
-def post(gateway: GatewayProcess) -> Answer:
-    return gateway.send("POST", "/events", EVENT)
-
-
-def batch(*documents: bytes) -> bytes:
-    head = b'{"specversion": "1.0", "type": "t", "source": "/s", "id": "%d", "data": %s}'
-    return b"[%s]" % b",".join(head % member for member in enumerate(documents))
-
-
-def create_topics(broker: Broker, folder: Path) -> None:
-    command(["topics", "--create"], folder, kafka_bootstrap_servers=broker.bootstrap)
-
-
-def refused(answer: Answer) -> bool:
-    assert answer.status == 503
-    assert answer.headers["Content-Type"] == "application/problem+json"
-    return int(answer.headers["Retry-After"]) > 0
-
-
-def test_it_starts_without_kafka_and_publishes_once_kafka_is_there(
+def test_it_starts_without_kafka_takes_events_and_publishes_them_once_kafka_is_there(
     own_broker: Broker, tmp_path: Path
 ) -> None:
     with serving(tmp_path, kafka_bootstrap_servers=own_broker.bootstrap) as gateway:
-        assert refused(post(gateway))
-        assert gateway.get("/livez").status == 200
-        assert gateway.get("/readyz").json == {"ready": False, "status": "Kafka is away"}
+        answers = [post(gateway) for _ in range(3)]
+        assert [outcome(answer) for answer in answers] == ["spooled"] * 3
+        ready = gateway.get("/readyz")
+        assert ready.status == 200
+        assert ready.json["status"] == "Kafka is away; events go to the spool"
+        assert ready.json["spooled"] == 3
         own_broker.start()
         create_topics(own_broker, tmp_path)
-        gateway.wait_until_ready()
-        until(lambda: post(gateway).status == 202, 30, "an event to be taken")
-    assert consume(own_broker.bootstrap, [TOPIC])
+        wait_until_connected(gateway)
+        wait_until_drained(gateway)
+        answers += post_until_published(gateway)
+    assert found(own_broker) == ids(*answers)
 
 
-def test_a_missing_topic_is_named_and_never_created_by_an_event(own_broker: Broker, tmp_path: Path) -> None:
-    own_broker.start()
-    create_topics(own_broker, tmp_path)
-    admin = AdminClient({"bootstrap.servers": own_broker.bootstrap})
-    admin.delete_topics([TOPIC])[TOPIC].result(30)
-    with serving(tmp_path, kafka_bootstrap_servers=own_broker.bootstrap) as gateway:
-        gateway.wait_until_ready()
-        assert gateway.get("/readyz").json["missingTopics"] == [TOPIC]
-        assert refused(post(gateway))
-        other = EVENT.replace(b"initiated", b"succeeded")
-        assert gateway.send("POST", "/events", other).status == 202, "other topics go on"
-        assert TOPIC not in admin.list_topics(timeout=30).topics
-        create_topics(own_broker, tmp_path)
-        until(lambda: post(gateway).status == 202, 30, "the topic to be noticed")
-
-
-def test_a_hung_broker_costs_a_bounded_wait_and_then_none(own_broker: Broker, tmp_path: Path) -> None:
+def test_a_hung_broker_costs_one_sender_the_budget_and_consumers_no_copy(
+    own_broker: Broker, tmp_path: Path
+) -> None:
     own_broker.start()
     create_topics(own_broker, tmp_path)
     with serving(tmp_path, kafka_bootstrap_servers=own_broker.bootstrap) as gateway:
-        gateway.wait_until_ready()
-        assert post(gateway).status == 202
-        pid = own_broker.pid
-        assert pid is not None
-        os.kill(pid, signal.SIGSTOP)
-        try:
-            assert refused(post(gateway))
-            until(lambda: gateway.get("/readyz").status == 503, 30, "the gateway to notice")
-            assert post(gateway).json["detail"] == "Kafka is away"
-        finally:
-            os.kill(pid, signal.SIGCONT)
-        gateway.wait_until_ready()
-        until(lambda: post(gateway).status == 202, 30, "an event to be taken again")
+        wait_until_connected(gateway)
+        answers = post_until_published(gateway)
+        with hung(own_broker):
+            answers += [post(gateway) for _ in range(5)]
+            until(lambda: "away" in gateway.get("/readyz").json["status"], 30, "the gateway to notice")
+            answers += [post(gateway) for _ in range(5)]
+        wait_until_drained(gateway)
+        answers += post_until_published(gateway)
+    assert [outcome(answer) for answer in answers].count("spooled") >= 10
+    assert found(own_broker) == ids(*answers)
 
 
 def test_a_broker_that_restarts_is_found_again(own_broker: Broker, tmp_path: Path) -> None:
     own_broker.start()
     create_topics(own_broker, tmp_path)
     with serving(tmp_path, kafka_bootstrap_servers=own_broker.bootstrap) as gateway:
-        gateway.wait_until_ready()
-        taken = [post(gateway).json["events"][0]["id"]]
+        wait_until_connected(gateway)
+        answers = post_until_published(gateway)
         own_broker.stop()
-        until(lambda: gateway.get("/readyz").status == 503, 30, "the gateway to notice")
-        assert refused(post(gateway))
+        answers += [post(gateway) for _ in range(5)]
         own_broker.start()
-        gateway.wait_until_ready()
-        until(lambda: post(gateway).status == 202, 30, "an event to be taken again")
-    found = {record.headers["ce_id"].decode() for record in consume(own_broker.bootstrap, [TOPIC])}
-    assert set(taken) <= found
+        wait_until_drained(gateway)
+        answers += post_until_published(gateway)
+    assert [outcome(answer) for answer in answers].count("spooled") >= 5
+    assert found(own_broker) == ids(*answers)
 
 
-def test_a_record_too_large_for_its_topic_is_413_and_the_next_event_passes(
+def test_what_a_killed_gateway_had_spooled_is_published_after_its_restart(
     own_broker: Broker, tmp_path: Path
 ) -> None:
-    broker = Broker.on_free_ports(tmp_path / "small", properties={"message.max.bytes": "20000"})
-    broker.start()
-    try:
-        create_topics(broker, tmp_path)
-        with serving(tmp_path, kafka_bootstrap_servers=broker.bootstrap) as gateway:
-            gateway.wait_until_ready()
-            large = EVENT[:-1] + b', "note": "%s"}' % (b"x" * 30_000)
-            answer = gateway.send("POST", "/events", large)
-            assert (answer.status, answer.json["type"]) == (413, "too-large")
-            answer = gateway.send("POST", "/events", batch(EVENT, large, EVENT), BATCHED)
-            assert (answer.status, answer.json["errors"][0]["pointer"]) == (413, "/1")
-            assert post(gateway).status == 202
-            assert b'{outcome="published",system="ctoai"} 3.0' in gateway.get("/metrics").body
-            assert b'{outcome="rejected",system="ctoai"} 2.0' in gateway.get("/metrics").body
-    finally:
-        broker.stop()
+    with serving(tmp_path, kafka_bootstrap_servers=own_broker.bootstrap) as gateway:
+        answers = [post(gateway) for _ in range(3)]
+        kill_all(gateway)
+    own_broker.start()
+    create_topics(own_broker, tmp_path)
+    with serving(tmp_path, kafka_bootstrap_servers=own_broker.bootstrap) as gateway:
+        wait_until_connected(gateway)
+        wait_until_drained(gateway)
+    assert found(own_broker) == ids(*answers)
+
+
+def test_a_stop_while_the_broker_hangs_leaves_the_events_in_the_spool(
+    own_broker: Broker, tmp_path: Path
+) -> None:
+    own_broker.start()
+    create_topics(own_broker, tmp_path)
+    with serving(tmp_path, kafka_bootstrap_servers=own_broker.bootstrap, ack_budget_ms="800") as gateway:
+        wait_until_connected(gateway)
+        with hung(own_broker), ThreadPoolExecutor(4) as pool:
+            waiting = [pool.submit(post, gateway) for _ in range(4)]
+            time.sleep(0.4)  # within the budget, so that they wait for Kafka now
+            assert gateway.stop() == 0
+            answers = [future.result() for future in waiting]
+    assert {outcome(answer) for answer in answers} == {"spooled"}
+    spooled = {dict(row.record.headers)["ce_id"].decode() for row in read_back(tmp_path / ".data")}
+    assert spooled == set(ids(*answers))
+
+
+def test_without_a_spool_an_event_is_unavailable_while_kafka_is(own_broker: Broker, tmp_path: Path) -> None:
+    own_broker.start()
+    create_topics(own_broker, tmp_path)
+    with serving(tmp_path, kafka_bootstrap_servers=own_broker.bootstrap, ack="broker") as gateway:
+        wait_until_connected(gateway)
+        until(lambda: post(gateway).status == 202, 30, "an event to be taken")
+        with hung(own_broker):
+            assert refused(post(gateway))
+            until(lambda: gateway.get("/readyz").status == 503, 30, "the gateway to notice")
+            assert post(gateway).json["detail"] == "Kafka is away"
+        wait_until_connected(gateway)
+        until(lambda: post(gateway).status == 202, 30, "an event to be taken again")
+    assert list(tmp_path.glob(".data/spool*")) == []

@@ -75,14 +75,6 @@ def test_sigterm_ends_it_cleanly_after_the_request_under_way(tmp_path: Path) -> 
     assert len(published(tmp_path)) == 1
 
 
-def test_sighup_brings_a_new_worker_and_events_go_on(gateway: GatewayProcess, tmp_path: Path) -> None:
-    assert gateway.send("POST", "/events", EVENT).status == 202
-    gateway.process.send_signal(signal.SIGHUP)
-    for _ in range(20):
-        assert gateway.send("POST", "/events", EVENT).status == 202
-    assert len(published(tmp_path)) == 21
-
-
 def test_many_senders_at_once_lose_nothing(gateway: GatewayProcess, tmp_path: Path) -> None:
     statuses: list[int] = []
 

@@ -1,0 +1,43 @@
+"""One lock for everything that changes together; requests are answered after it is let go."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from gateway.publishing.client import End
+from gateway.publishing.request import Item, Request
+
+
+class Answers:
+    """A lock that may be taken again by the thread that has it.
+
+    What waits for a request runs in the thread that answers it, and may well publish: under the lock that
+    would be a deadlock in waiting.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._depth = 0
+        self._ends: list[tuple[Request, int, End]] = []
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the lock; answer what was added when it is let go."""
+        ends: list[tuple[Request, int, End]] = []
+        with self._lock:
+            self._depth += 1
+            try:
+                yield
+            finally:
+                self._depth -= 1
+                if not self._depth:
+                    ends, self._ends = self._ends, ends
+        for request, index, end in ends:
+            request.end(index, end)
+
+    def add(self, item: Item, end: End) -> None:
+        """Answer for an item, if a request still asks; called with the lock held."""
+        if item.request is not None:
+            self._ends.append((item.request, item.index, end))

@@ -1,0 +1,38 @@
+"""What a Kafka client library is wrapped as: it takes records and tells the end of each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from gateway.errors import GatewayError
+from gateway.model import Health, Placement, Record
+
+# How a record ended: where it lies; or a Refusal, when Kafka will never take it; or a Failure, which means
+# unknown: it may have been written.
+End = Placement | GatewayError
+# Called with the record's index, once a record, from any thread of the client.
+Ended = Callable[[int, End], None]
+
+
+class Client(Protocol):
+    """One connection to Kafka. It waits as long as Kafka needs: who is in a hurry waits beside it."""
+
+    def start(self) -> None:
+        """Connect in the background, in the process that will send."""
+
+    @property
+    def available(self) -> bool:
+        """Whether the brokers answered when last asked."""
+
+    def takes(self, topic: str) -> bool:
+        """Whether the brokers answered and have that topic for us."""
+
+    def send(self, records: Sequence[Record], ended: Ended) -> None:
+        """Take records, whose order within a partition stays as given. Must not block."""
+
+    def healthy(self) -> Health:
+        """Say whether Kafka takes records, from what is already known."""
+
+    def close(self, seconds: float) -> None:
+        """Wait that long for records under way, then end the rest with a Failure. Idempotent."""

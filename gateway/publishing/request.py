@@ -1,0 +1,81 @@
+"""The records of one request on their way: one future for all of them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+
+from gateway.errors import Failure, GatewayError, Refusal
+from gateway.model import Outcome, Placement, Record
+from gateway.publishing.client import End
+from gateway.publishing.futures import fail, succeed
+from gateway.publishing.spool import RowId
+
+
+class Request:
+    """Collects the end of each record; the first end of a record counts."""
+
+    def __init__(self, records: Sequence[Record]) -> None:
+        """The future is settled at once when there are no records."""
+        self.records = tuple(records)
+        self.future: Future[tuple[Placement, ...]] = Future()
+        self._ends: dict[int, End] = {}
+        self._lock = threading.Lock()
+        if not records:
+            succeed(self.future, ())
+
+    def end(self, index: int, end: End) -> None:
+        """Note how a record ended; the last one settles the future."""
+        with self._lock:
+            self._ends.setdefault(index, end)
+            if len(self._ends) < len(self.records):
+                return
+        self._settle([self._ends[index] for index in range(len(self.records))])
+
+    def _settle(self, ends: Sequence[End]) -> None:
+        """Give the placements, or the worst error: a failure counts more than a refusal."""
+        errors = [end for end in ends if isinstance(end, GatewayError)]
+        if not errors:
+            succeed(self.future, tuple(end for end in ends if isinstance(end, Placement)))
+            return
+        worst = next((error for error in errors if isinstance(error, Failure)), errors[0])
+        if isinstance(worst, Refusal) and len(ends) > 1:  # only a batch has more than one
+            worst.problems = [
+                replace(problem, pointer=f"/{index}{problem.pointer}")
+                for index, end in enumerate(ends)
+                if isinstance(end, Refusal)
+                for problem in end.problems
+            ]
+        worst.outcomes = tuple(map(_outcome, ends))
+        fail(self.future, worst)
+
+
+@dataclass(slots=True, eq=False)
+class Item:
+    """A record on its way. One that was read back from the spool belongs to no request any more.
+
+    ``with_client``: the client has it and will tell its end; ``spooled``: it is in the spool, or on its way
+    there; ``row``: where, once it is synced; ``over``: it was acknowledged, refused or given up, and nothing
+    more is done about it.
+    """
+
+    record: Record
+    request: Request | None = None
+    index: int = 0
+    with_client: bool = False
+    spooled: bool = False
+    row: RowId | None = None
+    over: bool = False
+
+    @property
+    def waits(self) -> bool:
+        """Whether its sender still depends on the client alone."""
+        return not (self.spooled or self.over)
+
+
+def _outcome(end: End) -> Outcome:
+    if isinstance(end, Placement):
+        return end.outcome
+    return Outcome.FAILED if isinstance(end, Failure) else Outcome.REJECTED
