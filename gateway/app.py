@@ -34,6 +34,7 @@ from gateway.sources.reading import Reader
 from gateway.sources.source import Source
 from gateway.sources.tracker import Tracker
 from gateway.web.application import create_application
+from gateway.web.door import Door
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ class Gateway:
     router: Router
     pipeline: Pipeline
     publisher: Publisher
+    door: Door
     application: Flask
 
 
@@ -75,10 +77,11 @@ def build(settings: Settings, publisher: Publisher | None = None) -> Gateway:
         metrics=metrics,
         max_record_bytes=settings.max_record_bytes,
     )
+    door = Door(settings, pipeline, metrics)
     application = create_application(
-        settings=settings, pipeline=pipeline, publisher=publisher, metrics=metrics, schemas=store
+        settings=settings, door=door, publisher=publisher, metrics=metrics, schemas=store
     )
-    return Gateway(settings, store, router, pipeline, publisher, application)
+    return Gateway(settings, store, router, pipeline, publisher, door, application)
 
 
 def build_sources(settings: Settings, store: SchemaStore) -> Sources:

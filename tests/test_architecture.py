@@ -20,7 +20,7 @@ DOORS = {
     "click": ["cli.*", "server"],
     "cloudevents": ["routing"],
     "flask": ["web.*", "app", "server"],
-    "gunicorn": ["server", "web.body"],
+    "gunicorn": ["server", "web.application"],
     "jsonschema": ["schemas"],
     "jsonschema_rs": ["schemas"],
     "kafka": ["publishing.*"],

@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
-
-from flask import Response
 
 from gateway import problems, strict_json
 from gateway.errors import GatewayError
 from gateway.keeper import Quarantined
 from gateway.model import Receipt
 
+JSON = "application/json"
 PROBLEM = "application/problem+json"
 
 
-def receipts(taken: Sequence[Receipt]) -> Response:
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What goes back, whichever door it goes through."""
+
+    status: int
+    body: bytes = b""
+    content_type: str = JSON
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+def receipts(taken: Sequence[Receipt]) -> Answer:
     """202: every event is durable; one receipt an event, in the order sent."""
     events = [_receipt(receipt) for receipt in taken]
     return json_answer({"events": events}, 202)
 
 
-def quarantined(kept: Quarantined, request_id: str) -> Response:
+def quarantined(kept: Quarantined, request_id: str) -> Answer:
     """202: nothing was published, and the request lies in the dead letters with what is wrong with it."""
     dead_letter = {
         "requestId": request_id,
@@ -34,17 +44,16 @@ def quarantined(kept: Quarantined, request_id: str) -> Response:
     return json_answer({"events": [], "deadLetter": dead_letter}, 202)
 
 
-def problem(error: GatewayError, request_id: str) -> Response:
+def problem(error: GatewayError, request_id: str) -> Answer:
     """Everything that is wrong, and whether to send it again."""
-    answer = json_answer(problems.document(error, request_id), error.status, PROBLEM)
-    if error.retry_after is not None:
-        answer.headers["Retry-After"] = str(error.retry_after)
-    return answer
+    body = strict_json.dump(problems.document(error, request_id))
+    retry = () if error.retry_after is None else (("Retry-After", str(error.retry_after)),)
+    return Answer(error.status, body, PROBLEM, retry)
 
 
-def json_answer(document: Any, status: int, content_type: str = "application/json") -> Response:
+def json_answer(document: Any, status: int) -> Answer:
     """Give a JSON body with its status."""
-    return Response(strict_json.dump(document), status, content_type=content_type)
+    return Answer(status, strict_json.dump(document))
 
 
 def _receipt(receipt: Receipt) -> dict[str, Any]:

@@ -1,52 +1,54 @@
-"""The request body, read whole or refused: Werkzeug cuts long bodies and takes short ones silently."""
+"""The request body, whole or refused, fed piece by piece by whichever door reads it."""
 
 from __future__ import annotations
 
-from flask import Request
-from gunicorn.http.errors import ParseException
+from collections.abc import Mapping
 
 from gateway.errors import IncompleteBody, MalformedBody, Refusal, TooLarge, UnsupportedEncoding
 from gateway.model import Problem
 
-_PIECE = 65_536
-_CODINGS = {"Content-Encoding": ("", "identity"), "Transfer-Encoding": ("", "identity", "chunked")}
+_CODINGS = {"content-encoding": ("", "identity"), "transfer-encoding": ("", "identity", "chunked")}
 
 
-def read_body(request: Request, limit: int) -> bytes:
-    """Read all of the body.
+class Body:
+    """Collects a body within its limit."""
 
-    Raises TooLarge, IncompleteBody, MalformedBody or UnsupportedEncoding; gunicorn reads what is left of the
-    body before the next request of the connection.
-    """
-    for header, undone in _CODINGS.items():
-        coding = request.headers.get(header, "").strip().lower()
-        if coding not in undone:
-            raise _refusal(UnsupportedEncoding, f"{header} {coding[:40]} is not undone here")
-    announced = request.content_length
-    if announced is not None and announced > limit:
-        raise _refusal(TooLarge, f"the body has {announced} bytes, at most {limit} are read")
-    body = _read(request, limit)
-    if announced is not None and len(body) < announced:
-        raise _refusal(IncompleteBody, f"{announced} bytes were announced, {len(body)} came")
-    return body
+    def __init__(self, headers: Mapping[str, str], limit: int) -> None:
+        """Look at what is announced; ``limit`` in bytes. Raises TooLarge or UnsupportedEncoding."""
+        for header, undone in _CODINGS.items():
+            coding = headers.get(header, "").strip().lower()
+            if coding not in undone:
+                raise _refusal(UnsupportedEncoding, f"{header} {coding[:40]} is not undone here")
+        length = headers.get("content-length", "")
+        self.announced = int(length) if length.isdecimal() else None
+        if self.announced is not None and self.announced > limit:
+            raise _refusal(TooLarge, f"the body has {self.announced} bytes, at most {limit} are read")
+        self._limit = limit
+        self._pieces = bytearray()
+
+    @property
+    def missing(self) -> int:
+        """How many bytes more to read, at most: what was announced, or one more than is allowed."""
+        wanted = self._limit + 1 if self.announced is None else self.announced
+        return wanted - len(self._pieces)
+
+    def feed(self, piece: bytes) -> None:
+        """Take the next bytes. Raises TooLarge."""
+        self._pieces += piece
+        if len(self._pieces) > self._limit:
+            raise _refusal(TooLarge, f"the body has more than {self._limit} bytes")
+
+    def whole(self) -> bytes:
+        """Give the body. Raises IncompleteBody."""
+        if self.announced is not None and len(self._pieces) < self.announced:
+            told = f"{self.announced} bytes were announced, {len(self._pieces)} came"
+            raise _refusal(IncompleteBody, told)
+        return bytes(self._pieces)
 
 
-def _read(request: Request, limit: int) -> bytes:
-    stream = request.environ["wsgi.input"]
-    pieces = bytearray()
-    announced = request.content_length
-    if announced is None and not request.environ.get("wsgi.input_terminated"):
-        return b""
-    wanted = limit + 1 if announced is None else announced
-    try:
-        while len(pieces) < wanted and (piece := stream.read(min(_PIECE, wanted - len(pieces)))):
-            pieces += piece
-    except (OSError, ParseException) as error:
-        message = f"the body broke off: {type(error).__name__}"
-        raise _refusal(MalformedBody, message) from error
-    if len(pieces) > limit:
-        raise _refusal(TooLarge, f"the body has more than {limit} bytes")
-    return bytes(pieces)
+def broken(error: Exception) -> MalformedBody:
+    """Give the refusal of a body that cannot be read to its end."""
+    return MalformedBody(told := f"the body broke off: {type(error).__name__}", [Problem("", "body", told)])
 
 
 def _refusal(kind: type[Refusal], message: str) -> Refusal:

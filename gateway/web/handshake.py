@@ -7,23 +7,26 @@ offer is never called.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from flask import Response
-from werkzeug.datastructures import Headers
+from gateway.web.answers import Answer
 
 ANY = "*"
+_NONE = "text/plain"  # there is no body
 
 
-def answer(headers: Headers, allowed: Sequence[str], methods: Sequence[str]) -> Response:
-    """Answer OPTIONS. Origins are compared whole, without regard to case; 405 without an origin."""
+def answer(headers: Mapping[str, str], allowed: Sequence[str], methods: Sequence[str]) -> Answer:
+    """Answer OPTIONS; header names in lower case. Origins are compared whole, without regard to case.
+
+    Without an origin it is 405.
+    """
     allow = ", ".join((*methods, "OPTIONS"))
-    origin = headers.get("WebHook-Request-Origin", "").strip()
+    origin = headers.get("webhook-request-origin", "").strip()
     if not origin:
-        return Response(status=405, headers={"Allow": allow})
+        return Answer(405, content_type=_NONE, headers=(("Allow", allow),))
     consent = {"Allow": allow}
     if ANY in allowed or origin.lower() in (known.lower() for known in allowed):
         consent["WebHook-Allowed-Origin"] = origin
-        if "WebHook-Request-Rate" in headers:
+        if "webhook-request-rate" in headers:
             consent["WebHook-Allowed-Rate"] = ANY
-    return Response(status=200, headers=consent)
+    return Answer(200, content_type=_NONE, headers=tuple(consent.items()))

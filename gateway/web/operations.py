@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Blueprint, Response
 
 from gateway.errors import NotFound
@@ -19,7 +21,7 @@ def operations(publisher: Publisher, metrics: Metrics, schemas: SchemaStore) -> 
 
     @blueprint.get("/livez", provide_automatic_options=False)
     def live() -> Response:
-        return json_answer({"status": "alive"}, 200)
+        return _json({"status": "alive"}, 200)
 
     @blueprint.get("/readyz", provide_automatic_options=False)
     def ready() -> Response:
@@ -29,7 +31,7 @@ def operations(publisher: Publisher, metrics: Metrics, schemas: SchemaStore) -> 
             document["missingTopics"] = health.missing_topics
         if health.spooled:
             document["spooled"] = health.spooled
-        return json_answer(document, 200 if health.ready else 503)
+        return _json(document, 200 if health.ready else 503)
 
     @blueprint.get("/metrics", provide_automatic_options=False)
     def exposition() -> Response:
@@ -38,7 +40,7 @@ def operations(publisher: Publisher, metrics: Metrics, schemas: SchemaStore) -> 
     @blueprint.get("/schemas", provide_automatic_options=False)
     @blueprint.get("/schemas/", provide_automatic_options=False)
     def schema_names() -> Response:
-        return json_answer({"schemas": [f"/schemas/{name}" for name in schemas.texts]}, 200)
+        return _json({"schemas": [f"/schemas/{name}" for name in schemas.texts]}, 200)
 
     @blueprint.get("/schemas/<path:name>", provide_automatic_options=False)
     def schema(name: str) -> Response:
@@ -47,3 +49,8 @@ def operations(publisher: Publisher, metrics: Metrics, schemas: SchemaStore) -> 
         return Response(schemas.texts[name], content_type=SCHEMA_JSON)
 
     return blueprint
+
+
+def _json(document: Any, status: int) -> Response:
+    answer = json_answer(document, status)
+    return Response(answer.body, answer.status, content_type=answer.content_type)

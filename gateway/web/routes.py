@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from gateway.settings import SYSTEMS
@@ -31,6 +32,11 @@ INTAKES = (
     Intake("POST", "/api/v1alpha1/event", "tracker"),
     Intake("PUT", "/api/v1alpha1/event", "tracker", update=True),
 )
+
+
+def intakes(systems: Collection[str]) -> list[Intake]:
+    """Give the ways in that lead to systems which are switched on."""
+    return [intake for intake in INTAKES if intake.system is None or intake.system in systems]
 
 
 def methods(rule: str) -> list[str]:

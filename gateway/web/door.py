@@ -1,0 +1,147 @@
+"""What every door does with a request for an intake, whatever it was read by and is answered through."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from gateway.errors import GatewayError, InternalError, InvalidEncoding, Refusal, Unavailable
+from gateway.keeper import Quarantined, Taken
+from gateway.metrics import Metrics
+from gateway.model import Message, Outcome
+from gateway.pipeline import Pipeline
+from gateway.publishing.futures import succeed
+from gateway.settings import Settings
+from gateway.web import answers
+from gateway.web.answers import Answer
+from gateway.web.body import Body
+from gateway.web.routes import Intake
+
+logger = logging.getLogger(__name__)
+
+REQUEST_ID = "X-Request-Id"
+_MARGIN_SECONDS = 0.25
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """A request whose body is not read yet; header names in lower case, ``id`` fresh."""
+
+    path: str
+    headers: Mapping[str, str]
+    id: str
+    received: datetime
+    intake: Intake
+    resource: str | None = None
+
+
+class Door:
+    """Takes arrivals and their bodies, gives answers. Nothing here raises or blocks."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        pipeline: Pipeline,
+        metrics: Metrics,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._max_body_bytes = settings.max_body_bytes
+        self._pipeline = pipeline
+        self._metrics = metrics
+        self._now = now
+        self.longest_wait = (settings.ack_budget_ms + settings.disk_timeout_ms) / 1_000 + _MARGIN_SECONDS
+
+    def arrive(
+        self, intake: Intake, path: str, headers: Mapping[str, str], resource: str | None = None
+    ) -> Arrival:
+        """Note when a request came, and name it."""
+        return Arrival(
+            path=path,
+            headers=headers,
+            id=new_id(),
+            received=self._now(),
+            intake=intake,
+            resource=resource,
+        )
+
+    def body(self, arrival: Arrival) -> Body:
+        """Give what the body is to be fed to. Raises a Refusal for what its headers announce."""
+        if arrival.resource is not None and "\ufffd" in arrival.resource:  # a decoder's stand-in
+            raise InvalidEncoding("the id in the path is not valid UTF-8")
+        return Body(arrival.headers, self._max_body_bytes)
+
+    def take(self, arrival: Arrival, body: bytes) -> Future[Answer]:
+        """Give the answer once the event is durable, or refused."""
+        message = Message(
+            headers=arrival.headers,
+            body=body,
+            id=arrival.id,
+            received=arrival.received,
+            system=arrival.intake.system,
+            resource=arrival.resource,
+            update=arrival.intake.update,
+        )
+        answer: Future[Answer] = Future()
+        self._pipeline.accept(message).add_done_callback(
+            lambda done: succeed(answer, self._answer(arrival, done)) and None
+        )
+        return answer
+
+    def refuse(self, arrival: Arrival, refusal: Refusal) -> Answer:
+        """Answer a request whose body was not read."""
+        self._metrics.count("unknown", Outcome.REJECTED)
+        return self._problem(arrival, refusal)
+
+    def late(self, arrival: Arrival) -> Answer:
+        """Answer a request that nobody answered within the longest wait."""
+        return self._problem(arrival, Unavailable("the event could not be stored in time"))
+
+    def _answer(self, arrival: Arrival, done: Future[Taken]) -> Answer:
+        error = done.exception()
+        if isinstance(error, GatewayError):
+            return self._problem(arrival, error)
+        if error is not None:
+            return fault(error, arrival.id)
+        taken = done.result()
+        if isinstance(taken, Quarantined):
+            _log(logging.INFO, "quarantined", arrival, taken.refusal)
+            return named(answers.quarantined(taken, arrival.id), arrival.id)
+        return named(answers.receipts(taken), arrival.id)
+
+    def _problem(self, arrival: Arrival, error: GatewayError) -> Answer:
+        if isinstance(error, Refusal):
+            _log(logging.INFO, "refused", arrival, error)
+        else:
+            _log(logging.WARNING, "failed", arrival, error)
+        return named(answers.problem(error, arrival.id), arrival.id)
+
+
+def new_id() -> str:
+    """Name a request."""
+    return str(uuid.uuid4())
+
+
+def named(answer: Answer, request_id: str) -> Answer:
+    """Put the request's id on its answer."""
+    return replace(answer, headers=(*answer.headers, (REQUEST_ID, request_id)))
+
+
+def fault(error: BaseException, request_id: str) -> Answer:
+    """Answer for a bug: the sender may send again, the log has the rest."""
+    logger.error("unexpected error", exc_info=error, extra={"request": request_id})
+    told = InternalError("the gateway failed; the request id is in its log")
+    return named(answers.problem(told, request_id), request_id)
+
+
+def _log(level: int, event: str, arrival: Arrival, error: GatewayError) -> None:
+    told = {
+        "request": arrival.id,
+        "type": error.type,
+        "systems": sorted(set(error.systems)),
+        "path": arrival.path,
+    }
+    logger.log(level, event, extra=told)
