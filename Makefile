@@ -11,7 +11,7 @@ PIP := python -m pip install --quiet --disable-pip-version-check
 BROKER = $(if $(PYTHON),$(PYTHON),$(error Python 3.11 or later is needed)) deploy/kafka/broker.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test fuzz lint types format kafka kafka-stop wheel lock clean
+.PHONY: help setup run test fuzz sweep lint types format kafka kafka-stop wheel lock clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name what; do \
@@ -39,6 +39,9 @@ test: $(READY)  ## run every test
 FUZZ_EXAMPLES ?= 20000
 fuzz: $(READY)  ## post mutated events for longer
 	FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) .venv/bin/python -m pytest tests/test_fuzz.py --timeout 3600
+
+sweep: $(READY)  ## stop, hang and kill real processes under load, and prove that nothing is lost
+	.venv/bin/python -m tests.sweep
 
 lint: $(READY)  ## check style, formatting, the direction of imports and the pins
 	.venv/bin/ruff check
