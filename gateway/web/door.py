@@ -75,9 +75,9 @@ class Door:
         return Body(arrival.headers, self._max_body_bytes)
 
     def take(self, arrival: Arrival, body: bytes) -> Future[Answer]:
-        """Give the answer once the event is durable, or refused."""
+        """Give the answer once the event is durable, or refused; ``body`` is what ``Body.whole`` gave."""
         message = Message(
-            headers=arrival.headers,
+            headers={name: value for name, value in arrival.headers.items() if name != "content-encoding"},
             body=body,
             id=arrival.id,
             received=arrival.received,
