@@ -59,6 +59,12 @@ class Failure(GatewayError):
 # -- the request itself -------------------------------------------------------------------------------------
 
 
+class BadRequest(Refusal):
+    """A request without a Host header (RFC 9112 section 3.2)."""
+
+    type, status, title = "bad-request", 400, "The request breaks HTTP"
+
+
 class NotFound(Refusal):
     """No such path, or the system of this path is switched off."""
 
