@@ -9,10 +9,10 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from gateway.errors import GatewayError, InternalError, InvalidEncoding, Refusal, Unavailable
+from gateway.errors import BadRequest, GatewayError, InternalError, InvalidEncoding, Refusal, Unavailable
 from gateway.keeper import Quarantined, Taken
 from gateway.metrics import Metrics
-from gateway.model import Message, Outcome
+from gateway.model import Message, Outcome, Problem
 from gateway.pipeline import Pipeline
 from gateway.publishing.futures import succeed
 from gateway.settings import Settings
@@ -70,14 +70,16 @@ class Door:
 
     def body(self, arrival: Arrival) -> Body:
         """Give what the body is to be fed to. Raises a Refusal for what its headers announce."""
+        if "host" not in arrival.headers:
+            raise BadRequest("a request names its host", [Problem("", "header", "header 'host' is required")])
         if arrival.resource is not None and "\ufffd" in arrival.resource:  # a decoder's stand-in
             raise InvalidEncoding("the id in the path is not valid UTF-8")
         return Body(arrival.headers, self._max_body_bytes)
 
     def take(self, arrival: Arrival, body: bytes) -> Future[Answer]:
-        """Give the answer once the event is durable, or refused."""
+        """Give the answer once the event is durable, or refused; ``body`` is what ``Body.whole`` gave."""
         message = Message(
-            headers=arrival.headers,
+            headers={name: value for name, value in arrival.headers.items() if name != "content-encoding"},
             body=body,
             id=arrival.id,
             received=arrival.received,
