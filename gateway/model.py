@@ -42,6 +42,8 @@ class Message:
 
     ``system`` is the system pinned by the path, ``resource`` an id given by the path, ``update`` tells a
     change of something known (PUT, PATCH) from a first notice. ``id`` is the request's own fresh id.
+    ``principal`` is who sent it, as its credential proves, and ``systems`` those it may send events of: None
+    for any, where nobody has to prove anything.
     """
 
     headers: Mapping[str, str]
@@ -51,6 +53,8 @@ class Message:
     system: str | None = None
     resource: str | None = None
     update: bool = False
+    principal: str | None = None
+    systems: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

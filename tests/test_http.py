@@ -163,8 +163,14 @@ REFUSED = {
         Case("other id", bound(detected()) | {"id": "e-9"}, content_type=STRUCTURED),
     ],
 }
-# broken connections: test_body.py; what Kafka refuses: test_operations.py
-ELSEWHERE = {"incomplete-body", "malformed-body", "record-refused"}
+# broken connections: test_body.py; what Kafka refuses: test_operations.py; who may send: test_guard.py
+ELSEWHERE = {"incomplete-body", "malformed-body", "record-refused"} | {
+    "unauthenticated",
+    "invalid-signature",
+    "stale-signature",
+    "forbidden",
+    "rate-limited",
+}
 
 taken = pytest.mark.parametrize("case", TAKEN, ids=lambda case: case.name)
 refused = pytest.mark.parametrize(

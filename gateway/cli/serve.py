@@ -30,11 +30,12 @@ and read what was published:  {command} tail --from-start --no-follow
 def serve() -> None:
     """Serve HTTP on GATEWAY_BIND until SIGTERM; SIGHUP reloads the workers."""
     chosen = settings.load()
-    app.build(chosen)  # so that every fault is told here, once, and not by each worker
-    for warning in settings.unknown_variables(os.environ):
+    # Here, so that every fault is told once, and not by each worker.
+    credentials, unwise = app.check(chosen)
+    for warning in [*settings.unknown_variables(os.environ), *unwise]:
         click.echo(f"settings: {warning}", err=True)
     click.echo(_greeting(chosen))
-    Server(chosen).run()
+    Server(chosen, credentials).run()
 
 
 def _greeting(chosen: Settings) -> str:

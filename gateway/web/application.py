@@ -15,12 +15,12 @@ from gateway.metrics import Metrics
 from gateway.model import Publisher
 from gateway.schemas import SchemaStore
 from gateway.settings import Settings
-from gateway.web import answers, body, handshake
+from gateway.web import answers, body
 from gateway.web.answers import Answer
 from gateway.web.body import Body
 from gateway.web.door import Door, fault, named, new_id
 from gateway.web.operations import operations
-from gateway.web.routes import Intake, intakes, methods
+from gateway.web.routes import Intake, intakes
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ def create_application(
     for intake in served:
         _add(app, intake.method, intake.rule, _taking(door, intake))
     for rule in dict.fromkeys(intake.rule for intake in served):
-        _add(app, "OPTIONS", rule, _consenting(settings, rule))
+        _add(app, "OPTIONS", rule, _consenting(door, rule))
     app.register_blueprint(operations(publisher, metrics, schemas))
     app.before_request(_begin)
     app.register_error_handler(GatewayError, _problem)
@@ -60,8 +60,7 @@ def _add(app: Flask, method: str, rule: str, view: Callable[..., Response]) -> N
 
 def _taking(door: Door, intake: Intake) -> Callable[..., Response]:
     def view(resource: str | None = None) -> Response:
-        headers = {name.lower(): value for name, value in request.headers}
-        arrival = door.arrive(intake, request.path, headers, resource)
+        arrival = door.arrive(intake, request.path, _headers(), resource, _query())
         try:
             content = _read(door.body(arrival))
         except Refusal as refusal:
@@ -74,12 +73,19 @@ def _taking(door: Door, intake: Intake) -> Callable[..., Response]:
     return view
 
 
-def _consenting(settings: Settings, rule: str) -> Callable[..., Response]:
+def _consenting(door: Door, rule: str) -> Callable[..., Response]:
     def view(resource: str | None = None) -> Response:
-        headers = {name.lower(): value for name, value in request.headers}
-        return response(handshake.answer(headers, settings.allowed_origins, methods(rule)))
+        return response(door.consent(rule, _headers(), _query()))
 
     return view
+
+
+def _headers() -> dict[str, str]:
+    return {name.lower(): value for name, value in request.headers}
+
+
+def _query() -> str:
+    return request.query_string.decode("latin-1")
 
 
 def _read(reading: Body) -> bytes:
