@@ -191,6 +191,14 @@ def test_over_its_rate_a_principal_is_told_when_to_come_again(door: Door) -> Non
     assert send(door, CI).status_code == 202  # the rate of one is not that of another
 
 
+def test_the_log_names_who_is_over_its_rate(door: Door, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO"):
+        for _ in range(3):
+            send(door, OPS, tracked())
+    (entry,) = [record for record in caplog.records if record.getMessage() == "refused"]
+    assert (vars(entry)["principal"], vars(entry)["type"]) == ("ops", "rate-limited")
+
+
 def test_a_stranger_uses_up_nobodys_rate(door: Door) -> None:
     assert [send(door, "x").status_code for _ in range(5)] == [401] * 5
     assert send(door, OPS, tracked()).status_code == 202

@@ -97,15 +97,16 @@ class Door:
         answer: Future[Answer] = Future()
         try:
             principal = self._guard.admit(arrival.headers, arrival.query, body, arrival.received)
+            arrival = replace(arrival, principal=principal) if principal else arrival
+            self._guard.limit(principal)
         except Refusal as refusal:
             answer.set_result(self.refuse(arrival, refusal))
             return answer
         except Exception as error:  # a bug must let nobody in
             answer.set_result(fault(error, arrival.id))
             return answer
-        known = replace(arrival, principal=principal)
-        self._pipeline.accept(_message(known, body)).add_done_callback(
-            lambda done: succeed(answer, self._answer(known, done)) and None
+        self._pipeline.accept(_message(arrival, body)).add_done_callback(
+            lambda done: succeed(answer, self._answer(arrival, done)) and None
         )
         return answer
 

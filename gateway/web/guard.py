@@ -24,14 +24,16 @@ class Guard:
     def admit(
         self, headers: Mapping[str, str], query: str, body: bytes, received: datetime
     ) -> Principal | None:
-        """Give the principal, or None when nobody has to be one. Raises a Denial or RateLimited."""
+        """Give the principal, or None when nobody has to be one. Raises a Denial."""
         if self._credentials is None:
-            self._rates.take(ANONYMOUS)
             return None
         proof = self._credentials.verify(headers, query, body, received)
         self._metrics.count_use(proof.principal.name, proof.credential.id)
-        self._rates.take(proof.principal.name)
         return proof.principal
+
+    def limit(self, principal: Principal | None) -> None:
+        """Count a request against the rate of its principal. Raises RateLimited."""
+        self._rates.take(principal.name if principal else ANONYMOUS)
 
     def rate(self, headers: Mapping[str, str], query: str, now: datetime) -> int | None:
         """Give how many requests a minute the sender of a handshake may send, None for any number.
