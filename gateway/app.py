@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from flask import Flask
 
-from gateway import logs, schemas
+from gateway import credentials_file, exposure, logs, schemas
 from gateway import settings as settings_module
+from gateway.credentials import Credentials
 from gateway.dead_letters import DeadLetters
 from gateway.errors import SettingsError
 from gateway.keeper import Keeper
@@ -35,6 +36,7 @@ from gateway.sources.source import Source
 from gateway.sources.tracker import Tracker
 from gateway.web.application import create_application
 from gateway.web.door import Door
+from gateway.web.guard import Guard
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +52,16 @@ class Gateway:
     application: Flask
 
 
-def build(settings: Settings, publisher: Publisher | None = None) -> Gateway:
-    """Build a gateway from settings. Raises SettingsError for what only shows when the parts meet."""
+def build(
+    settings: Settings, publisher: Publisher | None = None, credentials: Credentials | None = None
+) -> Gateway:
+    """Build a gateway from settings. Raises SettingsError for what only shows when the parts meet.
+
+    The credentials are handed in, not read: a worker that is started anew must not meet a file that somebody
+    is in the middle of changing. Where a file is named and nothing is handed in, nobody may send.
+    """
+    if credentials is None and settings.credentials_file:
+        credentials = Credentials(())
     store = SchemaStore(schemas.folder())
     sources = build_sources(settings, store)
     router = build_router(settings, store, sources)
@@ -77,7 +87,7 @@ def build(settings: Settings, publisher: Publisher | None = None) -> Gateway:
         metrics=metrics,
         max_record_bytes=settings.max_record_bytes,
     )
-    door = Door(settings, pipeline, metrics)
+    door = Door(settings, pipeline, metrics, Guard(credentials, settings.rate_limit, metrics))
     application = create_application(
         settings=settings, door=door, publisher=publisher, metrics=metrics, schemas=store
     )
@@ -169,9 +179,32 @@ def build_kafka_publisher(
     return spooling
 
 
-def start(settings: Settings) -> Gateway:
+def check(settings: Settings) -> tuple[Credentials | None, Sequence[str]]:
+    """Make sure that this can be served, and give the credentials and what is unwise about them.
+
+    Raises SettingsError.
+    """
+    faults: list[str] = []
+    found: tuple[Credentials | None, Sequence[str]] = (None, ())
+    steps: tuple[Callable[[Settings], object], ...] = (build, exposure.check)
+    for step in steps:
+        try:
+            step(settings)
+        except SettingsError as error:
+            faults += error.faults
+    try:
+        if settings.credentials_file:
+            found = credentials_file.load(settings.credentials_file)
+    except SettingsError as error:
+        faults += error.faults
+    if faults:
+        raise SettingsError(faults)
+    return found
+
+
+def start(settings: Settings, credentials: Credentials | None) -> Gateway:
     """Build, and start publishing: what a worker process does after its fork."""
     logs.configure(settings.log_level)
-    gateway = build(settings)
+    gateway = build(settings, credentials=credentials)
     gateway.publisher.start()
     return gateway

@@ -16,8 +16,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from gateway import problems, strict_json, timestamps
-from gateway.errors import Fault, GatewayError, Refusal
-from gateway.model import Message, Record, StoredRecord
+from gateway.errors import GatewayError, Refusal
+from gateway.model import Fault, Message, Record, StoredRecord
 from gateway.routing import Router
 from gateway.schemas import DEADLETTER, SchemaStore
 from gateway.sources.incidents import TENANT_HEADER
@@ -70,13 +70,15 @@ class DeadLetters:
         if not self._on:
             return None
         headers, omitted = _divide(message.headers)
-        request = {
+        request: dict[str, Any] = {
             "system": message.system,
             "resource": message.resource,
             "update": message.update,
             "headers": headers,
             "omittedHeaders": omitted,
         }
+        if message.systems is not None:  # a replay must not do for a principal what it may not do itself
+            request |= {"principal": message.principal, "systems": sorted(message.systems)}
         received = timestamps.from_datetime(message.received)
         head = _head(error, error.fault, message.id, received, system_of(message, error))
         for body in _forms("body", message.body):
@@ -227,6 +229,8 @@ def _message_of(request: Mapping[str, Any], id: str, received: datetime) -> Mess
         system=request["system"],
         resource=request["resource"],
         update=request["update"],
+        principal=request.get("principal"),
+        systems=frozenset(request["systems"]) if "systems" in request else None,
     )
 
 

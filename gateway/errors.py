@@ -2,6 +2,7 @@
 
 GatewayError            has a problem type, a status and a title (RFC 9457)
     Refusal             the request cannot be taken as it is: 4xx, sending it again is useless
+        Denial          ... because of who sent it (`gateway.denials`)
     Failure             the gateway or Kafka is at fault: 503 with Retry-After, sending it again is safe
 SettingsError           stops the start, naming every fault
 """
@@ -9,18 +10,9 @@ SettingsError           stops the start, naming every fault
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from enum import StrEnum
 from typing import ClassVar
 
-from gateway.model import Outcome, Problem
-
-
-class Fault(StrEnum):
-    """Whose fault it is, and so whether to try a kept refusal again: the ``class`` of a dead letter."""
-
-    SENDER = "sender"
-    MAPPING = "mapping"  # a good document that this gateway cannot map, or bounds too closely
-    BROKER = "broker"
+from gateway.model import Fault, Outcome, Problem
 
 
 class GatewayError(Exception):
@@ -34,7 +26,8 @@ class GatewayError(Exception):
     type: ClassVar[str]
     status: ClassVar[int]
     title: ClassVar[str]
-    retry_after: ClassVar[int | None] = None
+    challenge: ClassVar[str | None] = None
+    retry_after: int | None = None
     fault: Fault = Fault.SENDER
 
     def __init__(self, detail: str, problems: Iterable[Problem] = ()) -> None:

@@ -8,6 +8,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 
 from gateway.dead_letters import DeadLetter, DeadLetters
+from gateway.denials import Denial
 from gateway.errors import Failure, GatewayError, Refusal
 from gateway.metrics import Metrics
 from gateway.model import Message, Placement, Publisher, Receipt, Record
@@ -66,7 +67,12 @@ class Keeper:
     def keep(
         self, message: Message, error: GatewayError
     ) -> tuple[DeadLetter, Future[tuple[Placement, ...]]] | None:
-        """Publish a dead letter in the background; None when there is none. Does not raise."""
+        """Publish a dead letter in the background; None when there is none. Does not raise.
+
+        There is none of a Denial: who may not send must not fill the dead letters either.
+        """
+        if isinstance(error, Denial):
+            return None
         try:
             letter = self._dead_letters.of_request(message, error)
             if letter is None:

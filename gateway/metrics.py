@@ -14,8 +14,8 @@ from prometheus_client import (
 )
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-from gateway.errors import Fault
-from gateway.model import Outcome
+from gateway.denials import Reason
+from gateway.model import Fault, Outcome
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a series beside every counter, which says when the process began
 
@@ -54,6 +54,18 @@ class Metrics:
             "Events answered with the first receipt of the same event, and not published again",
             registry=self._registry,
         )
+        self._denials = Counter(
+            "gateway_authentication_failures",
+            "Requests whose sender is not known, or may not send what they hold, by the reason",
+            ["reason"],
+            registry=self._registry,
+        )
+        self._credential_uses = Counter(
+            "gateway_credential_uses",
+            "Requests that a credential has proved to come from its principal",
+            ["principal", "credential"],
+            registry=self._registry,
+        )
         self._rebuilds = Counter(
             "gateway_producer_rebuilds",
             "Kafka producers that were stuck and replaced",
@@ -71,6 +83,14 @@ class Metrics:
     def count_duplicates(self, events: int) -> None:
         """Count events that were seen before; each is counted under the outcome of its first receipt too."""
         self._duplicates.inc(events)
+
+    def count_denial(self, reason: Reason) -> None:
+        """Count a request that was turned away because of who sent it."""
+        self._denials.labels(reason.value).inc()
+
+    def count_use(self, principal: str, credential: str) -> None:
+        """Count a use of a credential, so that an old one is seen to be out of use."""
+        self._credential_uses.labels(principal, credential).inc()
 
     def count_rebuild(self) -> None:
         """Count a producer that was replaced."""

@@ -23,6 +23,14 @@ class Outcome(StrEnum):
     FAILED = "failed"
 
 
+class Fault(StrEnum):
+    """Whose fault it is, and so whether to try a kept refusal again: the ``class`` of a dead letter."""
+
+    SENDER = "sender"
+    MAPPING = "mapping"  # a good document that this gateway cannot map, or bounds too closely
+    BROKER = "broker"
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:
     """One thing that is wrong with what the sender sent; they sort by their place in the document.
@@ -42,6 +50,8 @@ class Message:
 
     ``system`` is the system pinned by the path, ``resource`` an id given by the path, ``update`` tells a
     change of something known (PUT, PATCH) from a first notice. ``id`` is the request's own fresh id.
+    ``principal`` is who sent it, as its credential proves, and ``systems`` those it may send events of: None
+    for any, where nobody has to prove anything.
     """
 
     headers: Mapping[str, str]
@@ -51,6 +61,8 @@ class Message:
     system: str | None = None
     resource: str | None = None
     update: bool = False
+    principal: str | None = None
+    systems: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from concurrent.futures import Future
 from dataclasses import replace
 
 from gateway import envelope as envelopes
+from gateway.denials import Forbidden
 from gateway.errors import (
     BatchInvalid,
     EnvelopeMismatch,
@@ -100,6 +101,8 @@ class Pipeline:
 
     def prepare(self, message: Message) -> tuple[Event, ...]:
         """Steps 1 to 4 for every event of a message; one bad event refuses them all."""
+        if message.system is not None:
+            _permit(message, message.system)
         reading = self.reader.read(message)
         events: list[Event] = []
         refusals: list[Refusal] = []
@@ -122,6 +125,7 @@ class Pipeline:
             raise document
         source = self.sources.recognise(document)
         try:
+            _permit(document.message, source.name, document.pointer)
             schema = self.validate(source, document)
             envelope = self.normalise(source, document, schema)
             return Event(envelope, self.route(document, envelope))
@@ -194,17 +198,32 @@ def _outcomes(done: Future[tuple[Placement, ...]], events: int) -> Sequence[Outc
     return (isinstance(error, GatewayError) and error.outcomes) or [alike] * events
 
 
+def _permit(message: Message, system: str, pointer: str = "") -> None:
+    """Raise Forbidden unless whoever sent the message may send events of a system."""
+    if message.systems is not None and system not in message.systems:
+        told = f"{message.principal} may not send events of the system {system}"
+        refusal = Forbidden(told, [Problem(pointer, "forbidden", told)])
+        refusal.systems = (system,)
+        raise refusal
+
+
 def _enough(refusals: Sequence[Refusal]) -> bool:
-    """To explain a fault costs far more than to take an event: a batch full of faults is read no further."""
-    return sum(len(refusal.problems) for refusal in refusals) >= MAX_PROBLEMS
+    """To explain a fault costs far more than to take an event: a batch full of faults is read no further.
+
+    Nor is one with an event that its sender may not send.
+    """
+    problems = sum(len(refusal.problems) for refusal in refusals)
+    return problems >= MAX_PROBLEMS or isinstance(refusals[-1], Forbidden)
 
 
-def _batch_refusal(refusals: Sequence[Refusal], good: Sequence[Event], events: int) -> BatchInvalid:
+def _batch_refusal(refusals: Sequence[Refusal], good: Sequence[Event], events: int) -> Refusal:
     read = len(refusals) + len(good)
     among = f"{events}" if read == events else f"the first {read} of {events}"
     detail = f"{len(refusals)} of {among} events of the batch are refused, so none was published"
-    refusal = BatchInvalid(detail, [problem for refused in refusals for problem in refused.problems])
-    if all(refused.fault is Fault.MAPPING for refused in refusals):
+    refusal: Refusal = BatchInvalid(detail, [problem for refused in refusals for problem in refused.problems])
+    if isinstance(last := refusals[-1], Forbidden):
+        refusal = Forbidden(last.detail, last.problems)
+    elif all(refused.fault is Fault.MAPPING for refused in refusals):
         refusal.fault = Fault.MAPPING
     refusal.systems = (
         *(system for refused in refusals for system in refused.systems),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from gateway import denials  # declares classes that `types` gives
 from gateway.errors import Failure, GatewayError, Refusal
 
 
@@ -26,7 +27,8 @@ def types() -> list[type[GatewayError]]:
     found: list[type[GatewayError]] = []
     pending: list[type[GatewayError]] = [Refusal, Failure]
     while pending:
-        for child in pending.pop(0).__subclasses__():
-            found.append(child)
-            pending.append(child)
+        kind = pending.pop(0)
+        if kind not in (Refusal, Failure, denials.Denial):
+            found.append(kind)
+        pending[:0] = kind.__subclasses__()
     return found

@@ -9,6 +9,7 @@ from flask import Flask
 from gunicorn.app.base import BaseApplication
 
 from gateway import app, settings
+from gateway.credentials import Credentials
 from gateway.errors import SettingsError
 from gateway.settings import Settings
 
@@ -19,8 +20,9 @@ _GRACE_SECONDS = 15
 class Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no types
     """gunicorn with the options this program needs; each worker builds its gateway after the fork."""
 
-    def __init__(self, chosen: Settings) -> None:
+    def __init__(self, chosen: Settings, credentials: Credentials | None) -> None:
         self._settings = chosen
+        self._credentials = credentials
         self._gateway: app.Gateway | None = None
         super().__init__()
 
@@ -30,20 +32,22 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no type
             self.cfg.set(name, value)
 
     def reload(self) -> None:
-        """Read the settings again for the next workers; settings that cannot be used change nothing."""
+        """Read settings and credentials again for the next workers; a fault in either changes nothing."""
         try:
             fresh = settings.load()
-            app.build(fresh)
+            credentials, warnings = app.check(fresh)
         except SettingsError as error:
             for fault in error.faults:
                 click.echo(f"reload refused, the old settings stay: {fault}", err=True)
         else:
-            self._settings = fresh
+            self._settings, self._credentials = fresh, credentials
+            for warning in warnings:
+                click.echo(f"settings: {warning}", err=True)
         super().reload()
 
     def load(self) -> Flask:
         """Build and start the gateway in this worker."""
-        self._gateway = app.start(self._settings)
+        self._gateway = app.start(self._settings, self._credentials)
         return self._gateway.application
 
     def _options(self) -> dict[str, Any]:

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import difflib
 import os
-import re
-import string
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,6 +23,7 @@ from pydantic import (
     field_validator,
 )
 
+from gateway import rates, setting_checks
 from gateway.errors import SettingsError
 
 PREFIX = "GATEWAY_"
@@ -106,6 +105,18 @@ class Settings(BaseModel):
         (), description="origins that the OPTIONS handshake admits, separated by commas; * for any"
     )
 
+    credentials_file: Path | None = Field(
+        None, description="TOML file of those who may send; without it only this machine may"
+    )
+    allow_anonymous: bool = Field(
+        False, description="let anybody who reaches the gateway send events, whatever address it is bound to"
+    )
+    rate_limit: str | None = Field(
+        None,
+        description="most requests of one principal at one worker, such as 600/minute, unless its own is in "
+        "the credentials file",
+    )
+
     topic_prefix: str = Field("events", min_length=1, description="first part of every topic")
     topic_template: str = Field(
         "{prefix}.{subject}.{predicate}",
@@ -142,23 +153,20 @@ class Settings(BaseModel):
     kafka_ssl_certificate_file: Path | None = Field(None, description="client certificate")
     kafka_ssl_key_file: Path | None = Field(None, description="key of the client certificate")
 
-    @field_validator(
+    _split = field_validator(
         "systems", "quarantine_systems", "allowed_origins", "kafka_bootstrap_servers", mode="before"
-    )
-    @classmethod
-    def _split(cls, value: Any) -> Any:
-        return (
-            tuple(p for part in value.split(",") if (p := part.strip())) if isinstance(value, str) else value
-        )
-
-    @field_validator("bind", "kafka_bootstrap_servers")
-    @classmethod
-    def _host_and_port(cls, value: str | tuple[str, ...]) -> str | tuple[str, ...]:
-        for address in (value,) if isinstance(value, str) else value:
-            host, _, port = address.rpartition(":")
-            if not host or not port.isdecimal() or not 0 <= int(port) <= 65_535:
-                raise ValueError("must be host:port, such as 127.0.0.1:8080")
-        return value
+    )(setting_checks.split)
+    _host_and_port = field_validator("bind", "kafka_bootstrap_servers")(setting_checks.host_and_port)
+    _rate = field_validator("rate_limit")(rates.check)
+    _part_of_a_topic = field_validator("topic_prefix")(setting_checks.part_of_a_topic)
+    _known_fields = field_validator("topic_template")(setting_checks.topic_template)
+    _readable = field_validator(
+        "credentials_file",
+        "kafka_sasl_password_file",
+        "kafka_ssl_ca_file",
+        "kafka_ssl_certificate_file",
+        "kafka_ssl_key_file",
+    )(setting_checks.readable)
 
     @field_validator("systems")
     @classmethod
@@ -167,34 +175,11 @@ class Settings(BaseModel):
             raise ValueError("must name at least one system")
         return value
 
-    @field_validator("topic_prefix")
+    @field_validator("allow_anonymous")
     @classmethod
-    def _part_of_a_topic(cls, value: str) -> str:
-        if not re.fullmatch(r"[a-zA-Z0-9._-]+", value, re.ASCII):
-            raise ValueError("may hold letters, digits, '.', '_' and '-' only, as a Kafka topic does")
-        return value
-
-    @field_validator("topic_template")
-    @classmethod
-    def _known_fields(cls, value: str) -> str:
-        fields = [name for _, name, _, _ in string.Formatter().parse(value) if name is not None]
-        if not {"prefix", "subject"} <= set(fields) <= {"prefix", "subject", "predicate"}:
-            raise ValueError("must name {prefix} and {subject}, may name {predicate}, and nothing else")
-        return value
-
-    @field_validator(
-        "kafka_sasl_password_file",
-        "kafka_ssl_ca_file",
-        "kafka_ssl_certificate_file",
-        "kafka_ssl_key_file",
-    )
-    @classmethod
-    def _readable(cls, value: Path | None) -> Path | None:
-        try:
-            if value is not None:
-                value.read_bytes()
-        except OSError as error:
-            raise ValueError(f"cannot read {value}: {error.strerror}") from None
+    def _nobody_or_everybody(cls, value: bool, info: ValidationInfo) -> bool:
+        if value and info.data.get("credentials_file"):
+            raise ValueError(f"contradicts {variable('credentials_file')}: who has no credential is refused")
         return value
 
     @field_validator("kafka_security_protocol")

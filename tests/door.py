@@ -8,7 +8,7 @@ from typing import Any
 
 from werkzeug.test import TestResponse
 
-from gateway import app, settings
+from gateway import app, credentials_file, settings
 from gateway.model import Record
 from tests.memory_publisher import MemoryPublisher
 
@@ -26,7 +26,10 @@ class Door:
         self.publisher = MemoryPublisher()
         self.publisher.start()
         environ = {settings.variable(name): value for name, value in chosen.items()}
-        self.gateway = app.build(settings.load(environ), self.publisher)
+        loaded = settings.load(environ)
+        file = loaded.credentials_file
+        credentials = credentials_file.load(file, environ)[0] if file else None
+        self.gateway = app.build(loaded, self.publisher, credentials)
         self.client = self.gateway.application.test_client(use_cookies=False)
 
     @property

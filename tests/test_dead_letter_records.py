@@ -15,8 +15,8 @@ import pytest
 from gateway import dead_letters
 from gateway.app import build_dead_letters
 from gateway.dead_letters import DeadLetters
-from gateway.errors import Fault, RecordRefused, TooLarge
-from gateway.model import Message, Record, StoredRecord
+from gateway.errors import RecordRefused, TooLarge
+from gateway.model import Fault, Message, Record, StoredRecord
 from gateway.settings import Settings
 from tests.consumer_schemas import assert_is_dead_letter
 from tests.door import Door, envelope

@@ -11,9 +11,9 @@ from gateway import problems
 from gateway.cli import cli
 from gateway.cli.replay import replay
 from gateway.cli.settings import table
-from gateway.errors import Fault, GatewayError
+from gateway.errors import GatewayError
 from gateway.metrics import GAUGES, Metrics
-from gateway.model import Outcome
+from gateway.model import Fault, Outcome
 from gateway.settings import SYSTEMS
 from gateway.sources.source import DELIVERY_ID_HEADERS
 from gateway.web.routes import INTAKES, Intake

@@ -164,8 +164,15 @@ REFUSED = {
         Case("other id", bound(detected()) | {"id": "e-9"}, content_type=STRUCTURED),
     ],
 }
-# broken connections: test_body.py; no host: test_bad_input.py; what Kafka refuses: test_operations.py
-ELSEWHERE = {"incomplete-body", "malformed-body", "bad-request", "record-refused"}
+# broken connections: test_body.py; no host: test_bad_input.py; what Kafka refuses: test_operations.py; who
+# may send: test_guard.py
+ELSEWHERE = {"incomplete-body", "malformed-body", "bad-request", "record-refused"} | {
+    "unauthenticated",
+    "invalid-signature",
+    "stale-signature",
+    "forbidden",
+    "rate-limited",
+}
 
 taken = pytest.mark.parametrize("case", TAKEN, ids=lambda case: case.name)
 refused = pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import sys
 import click
 
 from gateway.cli.check import check
+from gateway.cli.credentials import credentials
 from gateway.cli.explain import explain
 from gateway.cli.replay import replay
 from gateway.cli.serve import serve
@@ -22,7 +23,7 @@ def cli() -> None:
     """Webhooks of many dialects in, one envelope out, on Kafka."""
 
 
-for command in (serve, check, explain, tail, replay, topics, settings):
+for command in (serve, check, explain, tail, replay, topics, credentials, settings):
     cli.add_command(command)
 
 

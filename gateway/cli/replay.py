@@ -15,7 +15,8 @@ from gateway.app import Gateway
 from gateway.cli import again, replayed
 from gateway.cli.again import Tally
 from gateway.cli.kept import Letters, Rows, Wanted, stopped_files
-from gateway.errors import Fault, SettingsError
+from gateway.errors import SettingsError
+from gateway.model import Fault
 from gateway.settings import SYSTEMS, Settings
 
 _CLASSES = [fault.value for fault in Fault]

@@ -30,11 +30,14 @@ and read what was published:  {command} tail --from-start --no-follow
 def serve() -> None:
     """Serve HTTP on GATEWAY_BIND until SIGTERM; SIGHUP reloads the workers."""
     chosen = settings.load()
-    app.build(chosen)  # so that every fault is told here, once, and not by each worker
-    for warning in settings.unknown_variables(os.environ):
+    # Here, so that every fault is told once, and not by each worker.
+    credentials, unwise = app.check(chosen)
+    for warning in [*settings.unknown_variables(os.environ), *unwise]:
         click.echo(f"settings: {warning}", err=True)
+    if chosen.allow_anonymous:
+        click.echo(f"settings: {settings.variable('allow_anonymous')}: anybody may send events", err=True)
     click.echo(_greeting(chosen))
-    Server(chosen).run()
+    Server(chosen, credentials).run()
 
 
 def _greeting(chosen: Settings) -> str:
@@ -42,5 +45,7 @@ def _greeting(chosen: Settings) -> str:
     if chosen.kafka_bootstrap_servers:
         return f"gateway on {url}, publishing to Kafka at {', '.join(chosen.kafka_bootstrap_servers)}"
     there = f"gateway on {url}, publishing to the local log in {chosen.data_dir}"
+    if chosen.credentials_file:
+        return f"{there}; senders need a credential of {chosen.credentials_file}"
     tried = _TRY.format(url=url, command=sys.argv[0])
     return f"{there} (set {settings.variable('kafka_bootstrap_servers')} for Kafka)\n{tried}"

@@ -47,8 +47,12 @@ def quarantined(kept: Quarantined, request_id: str) -> Answer:
 def problem(error: GatewayError, request_id: str) -> Answer:
     """Everything that is wrong, and whether to send it again."""
     body = strict_json.dump(problems.document(error, request_id))
-    retry = () if error.retry_after is None else (("Retry-After", str(error.retry_after)),)
-    return Answer(error.status, body, PROBLEM, retry)
+    headers = []
+    if error.retry_after is not None:
+        headers.append(("Retry-After", str(error.retry_after)))
+    if error.challenge is not None:
+        headers.append(("WWW-Authenticate", error.challenge))
+    return Answer(error.status, body, PROBLEM, tuple(headers))
 
 
 def json_answer(document: Any, status: int) -> Answer:

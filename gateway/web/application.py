@@ -15,12 +15,12 @@ from gateway.metrics import Metrics
 from gateway.model import Publisher
 from gateway.schemas import SchemaStore
 from gateway.settings import Settings
-from gateway.web import answers, body, handshake
+from gateway.web import answers, body
 from gateway.web.answers import Answer
 from gateway.web.body import Body
 from gateway.web.door import Door, fault, named, new_id
 from gateway.web.operations import operations
-from gateway.web.routes import Intake, intakes, methods
+from gateway.web.routes import Intake, intakes
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ def create_application(
     for intake in served:
         _add(app, intake.method, intake.rule, _taking(door, intake))
     for rule in dict.fromkeys(intake.rule for intake in served):
-        _add(app, "OPTIONS", rule, _consenting(settings, rule))
+        _add(app, "OPTIONS", rule, _consenting(door, rule))
     app.register_blueprint(operations(publisher, metrics, schemas))
     app.before_request(_begin)
     app.register_error_handler(GatewayError, _problem)
@@ -60,42 +60,48 @@ def _add(app: Flask, method: str, rule: str, view: Callable[..., Response]) -> N
 
 def _taking(door: Door, intake: Intake) -> Callable[..., Response]:
     def view(resource: str | None = None) -> Response:
-        headers = {name.lower(): value for name, value in request.headers}
-        arrival = door.arrive(intake, request.path, headers, resource)
+        arrival = door.arrive(intake, request.path, _headers(), resource, _query())
         try:
-            content = _read(door.body(arrival))
+            reading = door.body(arrival)
+            _read(reading)
         except Refusal as refusal:
             return response(door.refuse(arrival, refusal))
         try:
-            return response(door.take(arrival, content).result(door.longest_wait))
+            return response(door.take(arrival, reading).result(door.longest_wait))
         except WaitTimeout:
             return response(door.late(arrival))
 
     return view
 
 
-def _consenting(settings: Settings, rule: str) -> Callable[..., Response]:
+def _consenting(door: Door, rule: str) -> Callable[..., Response]:
     def view(resource: str | None = None) -> Response:
-        headers = {name.lower(): value for name, value in request.headers}
-        return response(handshake.answer(headers, settings.allowed_origins, methods(rule)))
+        return response(door.consent(rule, _headers(), _query()))
 
     return view
 
 
-def _read(reading: Body) -> bytes:
+def _headers() -> dict[str, str]:
+    return {name.lower(): value for name, value in request.headers}
+
+
+def _query() -> str:
+    return request.query_string.decode("latin-1")
+
+
+def _read(reading: Body) -> None:
     """Read all of the body: Werkzeug cuts long bodies and takes short ones silently.
 
     gunicorn reads what is left of a refused body before the next request of the connection.
     """
     stream = request.environ["wsgi.input"]
     if reading.announced is None and not request.environ.get("wsgi.input_terminated"):
-        return b""
+        return
     try:
         while reading.missing > 0 and (piece := stream.read(min(_PIECE, reading.missing))):
             reading.feed(piece)
     except (OSError, ParseException) as error:
         raise body.broken(error) from error
-    return reading.whole()
 
 
 def _begin() -> None:

@@ -36,6 +36,7 @@ class Body:
         self._pieces = bytearray()
         packed = headers.get("content-encoding", "").strip().lower() in _GZIP
         self._gunzip = _Gunzip() if packed else None
+        self._packed = bytearray()
 
     @property
     def missing(self) -> int:
@@ -49,10 +50,16 @@ class Body:
         if self._came > self._limit:
             raise _refusal(TooLarge, f"the body has more than {self._limit} bytes")
         if self._gunzip is not None:
+            self._packed += piece
             piece = self._gunzip.feed(piece, self._limit + 1 - len(self._pieces))
         self._pieces += piece
         if len(self._pieces) > self._limit:
             raise _refusal(TooLarge, f"the body unpacks to more than {self._limit} bytes")
+
+    @property
+    def sent(self) -> bytes:
+        """The bytes that came, packed as they may be: a signature is over them."""
+        return bytes(self._pieces if self._gunzip is None else self._packed)
 
     def whole(self) -> bytes:
         """Give the body, unpacked. Raises IncompleteBody, MalformedBody or TooLarge."""

@@ -6,9 +6,11 @@ import logging
 import uuid
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
+from gateway.credentials import Principal
+from gateway.denials import Denial
 from gateway.errors import BadRequest, GatewayError, InternalError, InvalidEncoding, Refusal, Unavailable
 from gateway.keeper import Quarantined, Taken
 from gateway.metrics import Metrics
@@ -16,10 +18,11 @@ from gateway.model import Message, Outcome, Problem
 from gateway.pipeline import Pipeline
 from gateway.publishing.futures import succeed
 from gateway.settings import Settings
-from gateway.web import answers
+from gateway.web import answers, handshake
 from gateway.web.answers import Answer
 from gateway.web.body import Body
-from gateway.web.routes import Intake
+from gateway.web.guard import Guard
+from gateway.web.routes import Intake, methods
 
 logger = logging.getLogger(__name__)
 
@@ -29,14 +32,20 @@ _MARGIN_SECONDS = 0.25
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrival:
-    """A request whose body is not read yet; header names in lower case, ``id`` fresh."""
+    """A request whose body is not read yet; header names in lower case, ``id`` fresh.
+
+    ``query`` is that of the URL as it came. It can hold a secret, as the headers can: neither is ever logged,
+    and ``path`` is without it. ``principal`` is known once the body is.
+    """
 
     path: str
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = field(repr=False)
     id: str
     received: datetime
     intake: Intake
     resource: str | None = None
+    query: str = field(default="", repr=False)
+    principal: Principal | None = None
 
 
 class Door:
@@ -47,18 +56,26 @@ class Door:
         settings: Settings,
         pipeline: Pipeline,
         metrics: Metrics,
+        guard: Guard,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._max_body_bytes = settings.max_body_bytes
         self._pipeline = pipeline
         self._metrics = metrics
+        self._guard = guard
+        self._allowed_origins = settings.allowed_origins
         self._now = now
         self.longest_wait = (settings.ack_budget_ms + settings.disk_timeout_ms) / 1_000 + _MARGIN_SECONDS
 
     def arrive(
-        self, intake: Intake, path: str, headers: Mapping[str, str], resource: str | None = None
+        self,
+        intake: Intake,
+        path: str,
+        headers: Mapping[str, str],
+        resource: str | None = None,
+        query: str = "",
     ) -> Arrival:
-        """Note when a request came, and name it."""
+        """Note when a request came, and name it. Headers and query have a character for each byte."""
         return Arrival(
             path=path,
             headers=headers,
@@ -66,6 +83,7 @@ class Door:
             received=self._now(),
             intake=intake,
             resource=resource,
+            query=query,
         )
 
     def body(self, arrival: Arrival) -> Body:
@@ -76,26 +94,37 @@ class Door:
             raise InvalidEncoding("the id in the path is not valid UTF-8")
         return Body(arrival.headers, self._max_body_bytes)
 
-    def take(self, arrival: Arrival, body: bytes) -> Future[Answer]:
-        """Give the answer once the event is durable, or refused; ``body`` is what ``Body.whole`` gave."""
-        message = Message(
-            headers={name: value for name, value in arrival.headers.items() if name != "content-encoding"},
-            body=body,
-            id=arrival.id,
-            received=arrival.received,
-            system=arrival.intake.system,
-            resource=arrival.resource,
-            update=arrival.intake.update,
-        )
+    def take(self, arrival: Arrival, body: Body) -> Future[Answer]:
+        """Give the answer once the event is durable, or refused; ``body`` was fed all that came.
+
+        First it is made sure that the body is whole, and who sent it.
+        """
         answer: Future[Answer] = Future()
-        self._pipeline.accept(message).add_done_callback(
+        try:
+            content = body.whole()
+            principal = self._guard.admit(arrival.headers, arrival.query, body.sent, arrival.received)
+            arrival = replace(arrival, principal=principal) if principal else arrival
+            self._guard.limit(principal)
+        except Refusal as refusal:
+            answer.set_result(self.refuse(arrival, refusal))
+            return answer
+        except Exception as error:  # a bug must let nobody in
+            answer.set_result(fault(error, arrival.id))
+            return answer
+        self._pipeline.accept(_message(arrival, content)).add_done_callback(
             lambda done: succeed(answer, self._answer(arrival, done)) and None
         )
         return answer
 
+    def consent(self, rule: str, headers: Mapping[str, str], query: str = "") -> Answer:
+        """Answer the handshake of a sender that has not sent anything yet."""
+        rate = self._guard.rate(headers, query, self._now())
+        return handshake.answer(headers, self._allowed_origins, methods(rule), rate)
+
     def refuse(self, arrival: Arrival, refusal: Refusal) -> Answer:
-        """Answer a request whose body was not read."""
-        self._metrics.count("unknown", Outcome.REJECTED)
+        """Answer a request that is not looked into."""
+        if not isinstance(refusal, Denial):  # a stranger's request is no event
+            self._metrics.count("unknown", Outcome.REJECTED)
         return self._problem(arrival, refusal)
 
     def late(self, arrival: Arrival) -> Answer:
@@ -115,6 +144,8 @@ class Door:
         return named(answers.receipts(taken), arrival.id)
 
     def _problem(self, arrival: Arrival, error: GatewayError) -> Answer:
+        if isinstance(error, Denial):
+            self._metrics.count_denial(error.reason)
         if isinstance(error, Refusal):
             _log(logging.INFO, "refused", arrival, error)
         else:
@@ -139,6 +170,21 @@ def fault(error: BaseException, request_id: str) -> Answer:
     return named(answers.problem(told, request_id), request_id)
 
 
+def _message(arrival: Arrival, body: bytes) -> Message:
+    principal = arrival.principal
+    return Message(
+        headers={name: value for name, value in arrival.headers.items() if name != "content-encoding"},
+        body=body,
+        id=arrival.id,
+        received=arrival.received,
+        system=arrival.intake.system,
+        resource=arrival.resource,
+        update=arrival.intake.update,
+        principal=principal.name if principal else None,
+        systems=principal.systems if principal else None,
+    )
+
+
 def _log(level: int, event: str, arrival: Arrival, error: GatewayError) -> None:
     told = {
         "request": arrival.id,
@@ -146,4 +192,6 @@ def _log(level: int, event: str, arrival: Arrival, error: GatewayError) -> None:
         "systems": sorted(set(error.systems)),
         "path": arrival.path,
     }
+    if arrival.principal:
+        told["principal"] = arrival.principal.name
     logger.log(level, event, extra=told)

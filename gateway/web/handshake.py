@@ -15,10 +15,12 @@ ANY = "*"
 _NONE = "text/plain"  # there is no body
 
 
-def answer(headers: Mapping[str, str], allowed: Sequence[str], methods: Sequence[str]) -> Answer:
+def answer(
+    headers: Mapping[str, str], allowed: Sequence[str], methods: Sequence[str], rate: int | None = None
+) -> Answer:
     """Answer OPTIONS; header names in lower case. Origins are compared whole, without regard to case.
 
-    Without an origin it is 405.
+    Without an origin it is 405. ``rate`` is how many requests a minute are let in, None for any number.
     """
     allow = ", ".join((*methods, "OPTIONS"))
     origin = headers.get("webhook-request-origin", "").strip()
@@ -28,5 +30,5 @@ def answer(headers: Mapping[str, str], allowed: Sequence[str], methods: Sequence
     if ANY in allowed or origin.lower() in (known.lower() for known in allowed):
         consent["WebHook-Allowed-Origin"] = origin
         if "webhook-request-rate" in headers:
-            consent["WebHook-Allowed-Rate"] = ANY
+            consent["WebHook-Allowed-Rate"] = ANY if rate is None else str(rate)
     return Answer(200, content_type=_NONE, headers=tuple(consent.items()))
