@@ -38,7 +38,14 @@ class Heard(logging.Handler):
 
 
 HEARD = Heard()
-logging.getLogger("gateway").addHandler(HEARD)
+for part in ("web", "pipeline", "keeper"):  # a publisher that another test left may still talk
+    logging.getLogger(f"gateway.{part}").addHandler(HEARD)
+
+
+def fresh_door() -> Door:
+    """A door, and nothing heard from the tests before."""
+    HEARD.faults()
+    return Door()
 
 
 def readable(example: Example) -> bool:

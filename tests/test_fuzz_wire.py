@@ -13,14 +13,14 @@ from hypothesis.strategies import DrawFn
 from gateway.web.routes import INTAKES
 from tests.bad_input import ROWS, Row
 from tests.door import BATCHED, JSON, STRUCTURED, Door
-from tests.fuzzing import EXAMPLES, assert_answered_well, fuzzed, pick
+from tests.fuzzing import EXAMPLES, assert_answered_well, fresh_door, fuzzed, pick
 from tests.mutations import cut
 from tests.samples import EVENT, ce_headers
 
 
 @pytest.fixture(scope="module")
 def wide_door() -> Door:
-    return Door()
+    return fresh_door()
 
 
 @dataclass(frozen=True)
