@@ -16,7 +16,6 @@ from gateway.denials import Forbidden
 from gateway.errors import (
     BatchInvalid,
     EnvelopeMismatch,
-    Fault,
     GatewayError,
     InternalError,
     Refusal,
@@ -29,6 +28,7 @@ from gateway.model import (
     Document,
     Envelope,
     Event,
+    Fault,
     Message,
     Outcome,
     Placement,
