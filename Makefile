@@ -11,7 +11,7 @@ PIP := python -m pip install --quiet --disable-pip-version-check
 BROKER = $(if $(PYTHON),$(PYTHON),$(error Python 3.11 or later is needed)) deploy/kafka/broker.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test fuzz lint types format kafka kafka-stop wheel lock clean
+.PHONY: help setup run test fuzz sweep audit lint types format kafka kafka-stop wheel lock clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name what; do \
@@ -37,14 +37,25 @@ test: $(READY)  ## run every test
 	.venv/bin/python -m pytest
 
 FUZZ_EXAMPLES ?= 20000
-fuzz: $(READY)  ## post mutated events for longer
-	FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) .venv/bin/python -m pytest tests/test_fuzz.py --timeout 3600
+fuzz: $(READY)  ## post mutated events and requests for longer
+	FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) .venv/bin/python -m pytest tests/test_fuzz.py tests/test_fuzz_wire.py tests/test_schemas.py --timeout 3600
+
+sweep: $(READY)  ## stop, hang and kill real processes under load, and prove that nothing is lost
+	.venv/bin/python -m tests.sweep
 
 lint: $(READY)  ## check style, formatting, the direction of imports and the pins
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/lint-imports
 	.venv/bin/python -m pip check
+
+# Warns and never fails: it asks the network, and what it finds is not always ours to mend. Kept apart from .venv.
+audit:  ## ask PyPI for known vulnerabilities of the pinned versions, where it can be reached
+	@test -x .audit/bin/pip-audit || { $(PYTHON) -m venv --clear .audit && .audit/bin/$(PIP) pip-audit; } \
+		|| echo "no audit: pip-audit cannot be installed here" >&2
+	@test ! -x .audit/bin/pip-audit \
+		|| .audit/bin/pip-audit --strict --disable-pip --require-hashes --progress-spinner off -r $(PINS)/run.txt \
+		|| echo "the audit found something, or could not be made; see above" >&2
 
 types: $(READY)  ## check the types
 	.venv/bin/mypy
@@ -72,5 +83,5 @@ lock: $(READY)  ## compile the pinned versions from pyproject.toml
 	$(COMPILE) --extra dev --output-file $(PINS)/dev.txt pyproject.toml
 
 clean:  ## remove what can be made again (not .data and .kafka, they hold events)
-	rm -rf .venv build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .audit build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find gateway tests deploy -name __pycache__ -prune -exec rm -rf {} +

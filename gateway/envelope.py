@@ -7,14 +7,13 @@ from typing import Any
 
 from gateway import strict_json
 from gateway.errors import InvalidCharacter
-from gateway.formats import NOT_IN_STRINGS
+from gateway.formats import HIDDEN, NOT_IN_STRINGS
 from gateway.model import Details, Envelope, Problem, Reference
 from gateway.vocabulary import is_cdevents
 
 VERSION = "1"
 MAX_NAME = 1_024
-# Control characters, and those that hide or reorder text (Unicode TR36): none belongs in a key or header.
-_FORBIDDEN = re.compile(f"[{NOT_IN_STRINGS}\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
+_FORBIDDEN = re.compile(f"[{NOT_IN_STRINGS}{HIDDEN}]")
 
 
 def to_json(envelope: Envelope) -> bytes:

@@ -2,7 +2,6 @@
 
 GatewayError            has a problem type, a status and a title (RFC 9457)
     Refusal             the request cannot be taken as it is: 4xx, sending it again is useless
-        Denial          ... because of who sent it (`gateway.denials`)
     Failure             the gateway or Kafka is at fault: 503 with Retry-After, sending it again is safe
 SettingsError           stops the start, naming every fault
 """
@@ -35,7 +34,6 @@ class GatewayError(Exception):
     type: ClassVar[str]
     status: ClassVar[int]
     title: ClassVar[str]
-    challenge: ClassVar[str | None] = None
     retry_after: int | None = None
     fault: Fault = Fault.SENDER
 
@@ -61,6 +59,12 @@ class Failure(GatewayError):
 # -- the request itself -------------------------------------------------------------------------------------
 
 
+class BadRequest(Refusal):
+    """A request without a Host header (RFC 9112 section 3.2)."""
+
+    type, status, title = "bad-request", 400, "The request breaks HTTP"
+
+
 class NotFound(Refusal):
     """No such path, or the system of this path is switched off."""
 
@@ -74,7 +78,7 @@ class MethodNotAllowed(Refusal):
 
 
 class TooLarge(Refusal):
-    """A body, a batch or a normalised record over its limit."""
+    """A body, packed or unpacked, a batch or a normalised record over its limit."""
 
     type, status, title = "too-large", 413, "The request is larger than this gateway accepts"
     fault = Fault.MAPPING
@@ -93,7 +97,7 @@ class UnsupportedCharset(Refusal):
 
 
 class UnsupportedEncoding(Refusal):
-    """A Content-Encoding or Transfer-Encoding that is not undone here."""
+    """A Content-Encoding other than gzip, or a Transfer-Encoding other than chunked."""
 
     type, status, title = "unsupported-encoding", 415, "The content encoding is not one this gateway undoes"
 
@@ -105,7 +109,7 @@ class IncompleteBody(Refusal):
 
 
 class MalformedBody(Refusal):
-    """The transfer coding of the body is broken."""
+    """The transfer coding or the gzip coding of the body is broken."""
 
     type, status, title = "malformed-body", 400, "The body could not be read"
 

@@ -31,6 +31,9 @@ NOT_IN_STRINGS = "\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef" + "".join(
     f"{chr(plane + 0xFFFE)}{chr(plane + 0xFFFF)}" for plane in range(0, 0x110000, 0x10000)
 )
 
+# Characters that hide or reorder text, so that one name reads as another (Unicode TR36, UAX 9).
+HIDDEN = "\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff"
+
 
 def is_date_time(text: str) -> bool:
     """RFC 3339 date-time with an offset; see ``timestamps.to_utc`` for what is left out."""

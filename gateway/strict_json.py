@@ -9,6 +9,7 @@ documents nested or filled beyond the limits.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -27,7 +28,7 @@ from gateway.model import Problem
 
 MAX_DEPTH = 64
 MAX_MEMBERS = 10_000
-MAX_NAME = 1_024
+MAX_NAME = 1_024  # bytes
 _MAX_QUOTE = 60
 # The range every common reader holds exactly as an integer of 64 bits, signed or unsigned.
 _INT_RANGE = range(-(2**63), 2**64)
@@ -54,7 +55,8 @@ def parse(text: bytes, pointer: str = "") -> Any:
         where = f"{error.msg} at line {error.lineno} column {error.colno}"
         raise _refusal(MalformedJson, pointer, "json", where) from None
     except _BadNumber as error:
-        raise _refusal(error.refusal, pointer, "number", str(error)) from None
+        place = pointer + _place_of_bad_number(string)
+        raise _refusal(error.refusal, place, "number", str(error)) from None
     except orjson.JSONEncodeError:
         raise _refusal(
             InvalidEncoding, pointer, "utf-8", "an escape such as \\ud800 is half a character"
@@ -113,6 +115,8 @@ def _refusal(kind: type[Refusal], pointer: str, keyword: str, message: str) -> R
 def _decode(text: bytes, pointer: str) -> str:
     if not text.strip(b" \t\r\n"):
         raise _refusal(MalformedJson, pointer, "json", "the body is empty")
+    if b"\0" in text[:2]:  # what every text in UTF-16 or UTF-32 has there, and none in UTF-8
+        raise _refusal(InvalidEncoding, pointer, "utf-8", "this looks like UTF-16 or UTF-32")
     if text.startswith(b"\xef\xbb\xbf"):
         raise _refusal(MalformedJson, pointer, "json", "a byte order mark stands before the JSON")
     try:
@@ -170,6 +174,29 @@ def _number(digits: str) -> float:
     return number
 
 
+def _place_of_bad_number(string: str) -> str:
+    """Read a text again whose numbers were refused, to give the pointer of the first such."""
+    marks: list[dict[str, Any]] = []
+
+    def marking(read: Callable[[str], Any]) -> Callable[[str], Any]:
+        def mark(digits: str) -> Any:
+            try:
+                return read(digits)
+            except _BadNumber:
+                marks.append({})
+                return marks[-1]
+
+        return mark
+
+    integer, number, constant = map(marking, (_integer, _number, _refuse_constant))
+    try:
+        data = json.loads(string, parse_int=integer, parse_float=number, parse_constant=constant)
+    except json.JSONDecodeError:
+        return ""
+    place = _places(data, {id(marks[0])}).get(id(marks[0]), "")
+    return place if len(place) <= MAX_NAME else ""
+
+
 def _duplicate_keys(data: Any, found: list[tuple[dict[str, Any], str]], pointer: str) -> Refusal:
     places = _places(data, {id(members) for members, _ in found})
     pointers = {  # an object that a later duplicate replaced has no place; that duplicate is told
@@ -211,8 +238,8 @@ def _check_size(value: Any, pointer: str) -> None:
             message = f"an object or array has more than {MAX_MEMBERS} members"
             raise _refusal(TooComplex, pointer, "size", message)
         if isinstance(node, dict):
-            if any(len(name) > MAX_NAME for name in node):
-                raise _refusal(TooComplex, pointer, "size", f"a name is longer than {MAX_NAME} characters")
+            if any(len(name) * 4 > MAX_NAME and len(name.encode()) > MAX_NAME for name in node):
+                raise _refusal(TooComplex, pointer, "size", f"a name is longer than {MAX_NAME} bytes")
             pending.extend(node.values())
         else:
             pending.extend(node)

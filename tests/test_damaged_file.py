@@ -47,7 +47,7 @@ def test_a_torn_tail_costs_the_last_transaction_at_most(file: SpoolFile, tmp_pat
     append(file, b"x" * 3_000, b"y" * 3_000)
     log = written.read_bytes()
     found = []
-    for end in [*range(start, len(log), 61), len(log) - 1, len(log)]:
+    for end in [*range(start, len(log), 97), len(log) - 1, len(log)]:
         with opened(copied(file, tmp_path / str(end), log[:end])) as torn:
             assert torn.whole()
             found.append(values(torn))
@@ -66,6 +66,26 @@ def test_a_tail_with_wrong_bytes_costs_the_last_transaction_at_most(file: SpoolF
         log[index] ^= 0xFF
         with opened(copied(file, tmp_path / str(index), bytes(log))) as torn:
             assert values(torn) in ([b"a", b"b"], [b"a", b"b", b"x" * 3_000])
+
+
+# -- a page -----------------------------------------------------------------------------------------------
+
+
+def test_a_row_whose_id_was_changed_is_not_passed_over_for_ever(path: Path) -> None:
+    with opened(path) as file:
+        append(file, *WRITTEN[:60])
+    content = bytearray(path.read_bytes())
+    page = 7 * PAGE
+    cell = page + int.from_bytes(content[page + 18 : page + 20])
+    content[cell + 2] ^= 0x40  # behind two bytes that tell its length
+    path.write_bytes(content)
+    with opened(path) as file, pytest.raises(database.Damaged):
+        values(file)
+    assert spool_file.salvage(path) >= 59
+    with opened(path) as file:
+        assert values(file) == sorted(set(values(file)))
+        assert 55 <= len(values(file)) < 60
+        assert [row.parked for row in file.rows(parked=True)] == [DAMAGED]
 
 
 # -- salvage ------------------------------------------------------------------------------------------------

@@ -1,78 +1,32 @@
-"""Whatever is sent: never a 5xx, nothing published unless 202, and only envelopes.
-
-``FUZZ_EXAMPLES`` says how many requests each test sends; with ``CI`` set they are the same every time.
-"""
+"""Whatever events are sent: never a 5xx, nothing published unless 202, and only envelopes."""
 
 from __future__ import annotations
 
 import base64
 import json
-import os
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 from werkzeug.test import TestResponse
 
-from gateway import problems
 from gateway.web.routes import INTAKES
-from tests.consumer_schemas import assert_is_dead_letter, assert_is_envelope
-from tests.door import BATCHED, JSON, PROBLEM, STRUCTURED, Door, envelope, told
-from tests.examples import Example, examples
+from tests.door import BATCHED, JSON, STRUCTURED, Door
+from tests.examples import Example
+from tests.fuzzing import EXAMPLES, READABLE, assert_answered_well, fuzzed, pick
 from tests.mutations import cut, mutate, values
 
-
-def readable(example: Example) -> bool:
-    try:
-        json.loads(example.body)
-    except ValueError:
-        return False
-    return True
-
-
-EXAMPLES = examples("valid") + examples("invalid")
 PATCHED = next(example for example in EXAMPLES if example.name == "incidents/patch-open")
-READABLE = [example for example in EXAMPLES if readable(example)]
-STATUS = {kind.type: kind.status for kind in problems.types()}
-
-fuzzed = settings(
-    max_examples=int(os.environ.get("FUZZ_EXAMPLES", "300")),
-    deadline=None,
-    derandomize="CI" in os.environ,
-    suppress_health_check=list(HealthCheck),
-)
 
 
 @pytest.fixture(scope="module")
 def wide_door() -> Door:
     """A door that the tests of this module leave open, without the noise of what it logs."""
     return Door()
-
-
-def assert_answered_well(door: Door, answer: TestResponse) -> None:
-    published, topics = list(door.published), set(door.gateway.router.topics())
-    dead_letters = list(door.dead_letters)
-    door.publisher.forget()
-    body = told(answer)
-    if answer.status_code == 202:
-        receipts = [(r["id"], r["topic"], r["key"], r["predicate"]) for r in body["events"]]
-        assert dead_letters == []
-        assert receipts == [(r.id, r.topic, r.key.decode(), envelope(r)["predicate"]) for r in published]
-    else:
-        assert answer.content_type == PROBLEM
-        assert 400 <= answer.status_code < 500, body
-        assert answer.status_code == body["status"] == STATUS[body["type"]]
-        assert published == []
-        assert len(dead_letters) <= 1  # none for what is refused at the door
-    for record in dead_letters:
-        assert_is_dead_letter(record.value)
-    for record in published:
-        assert record.topic in topics
-        assert_is_envelope(record.value)
 
 
 def repost(door: Door, example: Example, body: bytes, headers: Mapping[str, str]) -> TestResponse:
@@ -91,11 +45,6 @@ HEADER_VALUES = [
 header_names = st.sampled_from(HEADER_NAMES.split())
 latin = st.text(st.characters(min_codepoint=32, max_codepoint=255, exclude_categories=["Cc"]), max_size=20)
 header_values = st.sampled_from(HEADER_VALUES) | latin
-
-
-def pick(draw: DrawFn, among: list[Example]) -> Example:
-    """Not by ``sampled_from``, which prints all there are when one fails."""
-    return among[draw(st.integers(0, len(among) - 1))]
 
 
 @st.composite

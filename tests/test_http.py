@@ -104,7 +104,7 @@ REFUSED = {
         Case("charset of a structured event", cloudevent(), content_type=f"{STRUCTURED}; charset=latin-1"),
     ],
     (415, "unsupported-encoding"): [
-        Case("gzip", headers={"Content-Encoding": "gzip"}),
+        Case("deflate", headers={"Content-Encoding": "deflate"}),
         Case("coded as no content is", headers={"Content-Encoding": "chunked"}),
         Case("coded", headers={"Transfer-Encoding": "gzip, chunked"}),
     ],
@@ -151,20 +151,22 @@ REFUSED = {
         Case("of two", BOTH),
     ],
     (422, "unknown-event-type"): [
-        Case("no type", {}, "/events/cdevents"),
-        Case("no object", 7, "/events/cdevents"),
+        Case("type", detected(type="dev.cdevents.incident.noticed.0.3.0")),
         Case("version", detected(type="dev.cdevents.incident.detected.7.0.0")),
     ],
     (422, "schema-violation"): [
         Case("violation", without(deployed(), "team_id")),
         Case("another's path", path="/events/ibm"),
+        Case("no type", {}, "/events/cdevents"),
+        Case("no object", 7, "/events/cdevents"),
     ],
     (422, "envelope-mismatch"): [
         Case("other id", bound(detected()) | {"id": "e-9"}, content_type=STRUCTURED),
     ],
 }
-# broken connections: test_body.py; what Kafka refuses: test_operations.py; who may send: test_guard.py
-ELSEWHERE = {"incomplete-body", "malformed-body", "record-refused"} | {
+# broken connections: test_body.py; no host: test_bad_input.py; what Kafka refuses: test_operations.py;
+# who may send: test_guard.py
+ELSEWHERE = {"incomplete-body", "malformed-body", "bad-request", "record-refused"} | {
     "unauthenticated",
     "invalid-signature",
     "stale-signature",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,7 @@ def _with_schema(document: Document) -> list[tuple[str, Any]]:
 
 
 DOCUMENTS = documents()
+MORE = int(os.environ.get("FUZZ_EXAMPLES", "0"))
 
 
 @pytest.mark.parametrize(
@@ -65,14 +67,14 @@ def mutations(draw: DrawFn) -> tuple[str, Any]:
     return schema, mutate(draw, document)
 
 
-@settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=MORE or 500, deadline=None, suppress_health_check=list(HealthCheck))
 @given(mutations())
 def test_both_validators_agree_on_examples_bent_out_of_shape(sent: tuple[str, Any]) -> None:
     schema, document = sent
     assert STORE.is_valid(schema, document) == (STORE.explain(schema, document) == ())
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=MORE or 300, deadline=None, suppress_health_check=list(HealthCheck))
 @given(mutations(), st.sampled_from(sorted(STORE.texts)))
 def test_both_validators_agree_on_documents_of_another_schema(sent: tuple[str, Any], schema: str) -> None:
     assert STORE.is_valid(schema, sent[1]) == (STORE.explain(schema, sent[1]) == ())

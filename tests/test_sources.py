@@ -120,3 +120,22 @@ def test_an_unknown_version_is_told_which_are_known(door: Door) -> None:
 def test_a_misspelt_type_is_told_which_was_meant(door: Door) -> None:
     document = {"context": {"type": "dev.cdevents.incident.detcted.0.3.0"}, "subject": {}}
     assert "did you mean dev.cdevents.incident.detected.0.3.0?" in told(door.send(document))["detail"]
+
+
+@pytest.mark.parametrize(
+    ("document", "pointer", "keyword"),
+    [
+        ({}, "/context", "required"),
+        ({"context": {}, "subject": {}}, "/context/type", "required"),
+        ({"context": {"type": 5}, "subject": {}}, "/context/type", "type"),
+        ({"context": "x", "subject": {}}, "/context", "type"),
+        ([], "", "type"),
+    ],
+    ids=str,
+)
+def test_a_cdevent_without_a_type_is_told_that_it_is_missing(
+    door: Door, document: Json, pointer: str, keyword: str
+) -> None:
+    answer = door.send(document, "/events/cdevents")
+    assert (answer.status_code, told(answer)["type"]) == (422, "schema-violation")
+    assert [(e["pointer"], e["keyword"]) for e in told(answer)["errors"]] == [(pointer, keyword)]

@@ -13,7 +13,7 @@ from gateway.publishing import database
 
 _PAGE_COUNT = slice(28, 32)  # in the head of the first page
 _LAST_ID = 2**63 - 1
-_MOST_FAULTS = 100_000
+_MOST_FAULTS = 30_000
 _UNREADABLE = (database.Error, UnicodeDecodeError)  # a message may quote what is damaged
 
 Execute = Callable[[str, Sequence[Any]], Iterable[Sequence[Any]]]

@@ -50,6 +50,9 @@ class Database:
             self._connection.executescript(f"BEGIN IMMEDIATE; {schema} {_TRIAL} COMMIT;")
             # After a sync that failed, what the log says may not be on the disk: it must be written anew.
             self.settle()
+        except UnicodeDecodeError as error:  # SQLite quotes what is damaged, and Python cannot read it
+            self._connection.close()
+            raise Damaged(str(error)) from error
         except BaseException:
             self._connection.close()
             raise
@@ -102,10 +105,8 @@ class Database:
 
 def is_damaged(error: BaseException) -> bool:
     """Tell a file with wrong bytes in it from a disk that refuses."""
-    if isinstance(error, Damaged | UnicodeDecodeError):  # a message may quote what was damaged
-        return True
     code = getattr(error, "sqlite_errorcode", None)
-    return code is not None and code & 0xFF in _DAMAGED
+    return isinstance(error, Damaged) or (code is not None and code & 0xFF in _DAMAGED)
 
 
 def query(path: Path, statement: str, values: Sequence[Any] = ()) -> list[Any]:

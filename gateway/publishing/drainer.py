@@ -46,7 +46,7 @@ class Drainer:
 
     def start(self) -> None:
         """Read the files back, before anything is written to them; then start the thread."""
-        self._spool.submit(SpoolFiles.waiting).add_done_callback(self._read_back)
+        self._spool.submit(SpoolFiles.waiting, grows=False).add_done_callback(self._read_back)
         self._thread.start()
 
     def stop(self) -> None:
@@ -127,4 +127,4 @@ class Drainer:
         self.alarmed = alarmed
 
     def _do(self, work: Callable[[SpoolFiles], Value]) -> Value:
-        return self._spool.submit(work).result(_DISK_SECONDS)
+        return self._spool.submit(work, grows=False).result(_DISK_SECONDS)

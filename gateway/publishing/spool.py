@@ -111,7 +111,7 @@ class SpoolFiles:
                 for file in self._files.values():
                     all_files.enter_context(file.transaction())
                 yield
-        except Exception as error:
+        except database.Error as error:
             if database.is_damaged(error):
                 self._holdings.whole.clear()
             raise
@@ -216,7 +216,7 @@ class SpoolFiles:
                     self._holdings.whole.add(path)
                     otherwise.pop_all()
                     return file
-        except Exception as error:
+        except database.Error as error:
             if not database.is_damaged(error):
                 raise
         saved = spool_file.salvage(path)

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from gateway import timestamps
-from gateway.errors import UnknownEventType
+from gateway.errors import SchemaViolation, UnknownEventType
 from gateway.model import Details, Document, Envelope, Problem, Reference, Subject
 from gateway.schemas import SUFFIX, SchemaStore
 from gateway.sources.source import (
@@ -71,10 +71,12 @@ class CDEvents(Source):
         return inner.startswith((RELEASED, CUSTOM)) and "subject" in data
 
     def schema(self, document: Document) -> str:
-        """Choose by event type, then by the spec version in the context when that has a variant."""
+        """Choose by event type, then by the spec version in the context when that has a variant.
+
+        Raises SchemaViolation when neither the document nor its CloudEvent says a type of CDEvents.
+        """
         context = mapping(mapping(document.data).get("context"))
-        claimed = (document.attributes or {}).get("type")
-        type = text_of(context.get("type")) or claimed or ""
+        type = _type(document)
         if type.startswith(CUSTOM):
             return _CUSTOM_SCHEMA
         if type not in self._types:
@@ -132,6 +134,29 @@ class CDEvents(Source):
         near = difflib.get_close_matches(type, self._types, n=1)
         hint = f"; did you mean {near[0]}?" if near else ""
         return f"no such CDEvents type{hint}; known types: {', '.join(self._types)}"
+
+
+def _type(document: Document) -> str:
+    """Give the type in the context, else that of the CloudEvent when it is one of CDEvents."""
+    claimed = (document.attributes or {}).get("type", "")
+    node: Any = document.data
+    place = document.pointer
+    for member in ("context", "type"):
+        if not isinstance(node, dict):
+            missing = Problem(place, "type", "is not an object")
+            break
+        place = f"{place}/{member}"
+        if member not in node:
+            missing = Problem(place, "required", "is required")
+            break
+        node = node[member]
+    else:
+        if isinstance(node, str):
+            return node
+        missing = Problem(place, "type", "is not of type string")
+    if claimed.startswith((RELEASED, CUSTOM)):
+        return claimed  # whose schema tells what is missing
+    raise SchemaViolation("a CDEvent says its type in context.type", [missing])
 
 
 def _unversioned(type: str) -> str:

@@ -15,13 +15,14 @@ from urllib.parse import unquote_to_bytes
 
 from gateway import strict_json
 from gateway.errors import (
+    InvalidCharacter,
     InvalidCloudEvent,
     InvalidTime,
     Refusal,
     UnsupportedMediaType,
     UnsupportedSpecversion,
 )
-from gateway.formats import NOT_IN_STRINGS
+from gateway.formats import HIDDEN, NOT_IN_STRINGS
 from gateway.model import Problem
 from gateway.schemas import CLOUDEVENT, MAX_PROBLEMS, SchemaStore
 
@@ -30,6 +31,8 @@ MAX_ID_BYTES = 256
 _JSON_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]+/(?:[a-z0-9!#$&^_.-]+\+)?json", re.ASCII)
 _MEDIA_TYPE = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+*-]+ *(?:;.*)?", re.ASCII)
 _FORBIDDEN = re.compile(f"[{NOT_IN_STRINGS}]")
+_HIDDEN = re.compile(f"[{HIDDEN}]")
+_NAMES = ("id", "source", "type", "subject")
 _PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _NEVER_HEADERS = {
     "datacontenttype": "must be left out; Content-Type says it",
@@ -46,7 +49,8 @@ def is_json(media_type: str) -> bool:
 def binary_attributes(headers: Mapping[str, str], schemas: SchemaStore) -> dict[str, str]:
     """Read the attributes of binary mode from headers with lower-case names.
 
-    Raises InvalidCloudEvent, InvalidTime or UnsupportedSpecversion, naming every bad header.
+    Raises InvalidCloudEvent, InvalidTime, InvalidCharacter or UnsupportedSpecversion, naming every bad
+    header.
     """
     attributes: dict[str, str] = {}
     problems: list[Problem] = []
@@ -156,6 +160,8 @@ def _attribute_problems(event: Any, schemas: SchemaStore, pointer: str) -> list[
             continue
         if _FORBIDDEN.search(value):
             found.append(Problem(place, "characters", "holds a control character"))
+        elif name in _NAMES and _HIDDEN.search(value):
+            found.append(Problem(place, "hidden", "holds an invisible character"))
         elif name == "datacontenttype" and value and not _MEDIA_TYPE.fullmatch(value):
             found.append(Problem(place, "format", "is not a media type (RFC 2046)"))
         elif name == "id" and len(value.encode()) > MAX_ID_BYTES:
@@ -174,4 +180,6 @@ def _refusal(found: list[Problem], pointer: str, told: list[Problem]) -> Refusal
         return UnsupportedSpecversion("specversion must be 1.0", told)
     if all(p.pointer == f"{pointer}/time" for p in found):
         return InvalidTime("time must be an RFC 3339 date-time with an offset", told)
+    if all(p.keyword == "hidden" for p in found):
+        return InvalidCharacter("an attribute that names something holds an invisible character", told)
     return InvalidCloudEvent("the CloudEvents attributes are not valid", told)

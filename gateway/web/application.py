@@ -106,6 +106,8 @@ def _read(reading: Body) -> bytes:
 
 def _begin() -> None:
     g.request_id = new_id()
+    if request.environ.get("PATH_INFO", "").startswith("//"):  # Werkzeug would take them for one
+        raise NotFound("there is nothing at this path; it begins with two slashes")
 
 
 def _end(made: Response) -> Response:

@@ -1,17 +1,25 @@
-"""The request body, whole or refused, fed piece by piece by whichever door reads it."""
+"""The request body, whole or refused, fed piece by piece by whichever door reads it.
+
+Source: RFC 9110 section 8.4 (content codings), RFC 1952 (gzip).
+"""
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping
 
 from gateway.errors import IncompleteBody, MalformedBody, Refusal, TooLarge, UnsupportedEncoding
 from gateway.model import Problem
 
-_CODINGS = {"content-encoding": ("", "identity"), "transfer-encoding": ("", "identity", "chunked")}
+MAX_RATIO = 100
+RATIO_FLOOR = 65_536  # decoded bytes below which no ratio is too good
+_GZIP = ("gzip", "x-gzip")  # two names of one coding
+_CODINGS = {"content-encoding": ("", "identity", *_GZIP), "transfer-encoding": ("", "identity", "chunked")}
+_GZIP_WINDOW = 16 + zlib.MAX_WBITS  # zlib's way to ask for gzip and nothing else
 
 
 class Body:
-    """Collects a body within its limit."""
+    """Collects a body within its limit, which holds for what is sent and for what that unpacks to."""
 
     def __init__(self, headers: Mapping[str, str], limit: int) -> None:
         """Look at what is announced; ``limit`` in bytes. Raises TooLarge or UnsupportedEncoding."""
@@ -24,26 +32,69 @@ class Body:
         if self.announced is not None and self.announced > limit:
             raise _refusal(TooLarge, f"the body has {self.announced} bytes, at most {limit} are read")
         self._limit = limit
+        self._came = 0
         self._pieces = bytearray()
+        packed = headers.get("content-encoding", "").strip().lower() in _GZIP
+        self._gunzip = _Gunzip() if packed else None
 
     @property
     def missing(self) -> int:
         """How many bytes more to read, at most: what was announced, or one more than is allowed."""
         wanted = self._limit + 1 if self.announced is None else self.announced
-        return wanted - len(self._pieces)
+        return wanted - self._came
 
     def feed(self, piece: bytes) -> None:
-        """Take the next bytes. Raises TooLarge."""
+        """Take the next bytes. Raises TooLarge or MalformedBody."""
+        self._came += len(piece)
+        if self._came > self._limit:
+            raise _refusal(TooLarge, f"the body has more than {self._limit} bytes")
+        if self._gunzip is not None:
+            piece = self._gunzip.feed(piece, self._limit + 1 - len(self._pieces))
         self._pieces += piece
         if len(self._pieces) > self._limit:
-            raise _refusal(TooLarge, f"the body has more than {self._limit} bytes")
+            raise _refusal(TooLarge, f"the body unpacks to more than {self._limit} bytes")
 
     def whole(self) -> bytes:
-        """Give the body. Raises IncompleteBody."""
-        if self.announced is not None and len(self._pieces) < self.announced:
-            told = f"{self.announced} bytes were announced, {len(self._pieces)} came"
+        """Give the body, unpacked. Raises IncompleteBody, MalformedBody or TooLarge."""
+        if self.announced is not None and self._came < self.announced:
+            told = f"{self.announced} bytes were announced, {self._came} came"
             raise _refusal(IncompleteBody, told)
+        if self._gunzip is not None:
+            self._gunzip.finish()
+            self._check_ratio()
         return bytes(self._pieces)
+
+    def _check_ratio(self) -> None:
+        """Only of the whole, so that the answer does not depend on how the body was cut into pieces."""
+        size = len(self._pieces)
+        if size > RATIO_FLOOR and size > MAX_RATIO * self._came:
+            told = f"{self._came} bytes unpack to {size}, more than {MAX_RATIO} times as many"
+            raise _refusal(TooLarge, told)
+
+
+class _Gunzip:
+    """Undoes gzip in memory that is bounded by what may come out.
+
+    One member, and nothing after it: readers differ on whether a second one belongs to the content.
+    """
+
+    def __init__(self) -> None:
+        self._stream = zlib.decompressobj(wbits=_GZIP_WINDOW)
+
+    def feed(self, piece: bytes, most: int) -> bytes:
+        """Give what the next bytes unpack to; of more than ``most`` bytes the rest is lost."""
+        try:
+            unpacked = self._stream.decompress(piece, most)
+        except zlib.error as error:
+            raise _refusal(MalformedBody, f"the gzip stream is broken: {error}") from None
+        if self._stream.unused_data:
+            raise _refusal(MalformedBody, "something follows the end of the gzip stream")
+        return unpacked
+
+    def finish(self) -> None:
+        """Refuse a stream that has no end."""
+        if not self._stream.eof:
+            raise _refusal(MalformedBody, "the gzip stream is cut short")
 
 
 def broken(error: Exception) -> MalformedBody:

@@ -11,10 +11,10 @@ from datetime import UTC, datetime
 
 from gateway.credentials import Principal
 from gateway.denials import Denial
-from gateway.errors import GatewayError, InternalError, InvalidEncoding, Refusal, Unavailable
+from gateway.errors import BadRequest, GatewayError, InternalError, InvalidEncoding, Refusal, Unavailable
 from gateway.keeper import Quarantined, Taken
 from gateway.metrics import Metrics
-from gateway.model import Message, Outcome
+from gateway.model import Message, Outcome, Problem
 from gateway.pipeline import Pipeline
 from gateway.publishing.futures import succeed
 from gateway.settings import Settings
@@ -88,12 +88,17 @@ class Door:
 
     def body(self, arrival: Arrival) -> Body:
         """Give what the body is to be fed to. Raises a Refusal for what its headers announce."""
+        if "host" not in arrival.headers:
+            raise BadRequest("a request names its host", [Problem("", "header", "header 'host' is required")])
         if arrival.resource is not None and "\ufffd" in arrival.resource:  # a decoder's stand-in
             raise InvalidEncoding("the id in the path is not valid UTF-8")
         return Body(arrival.headers, self._max_body_bytes)
 
     def take(self, arrival: Arrival, body: bytes) -> Future[Answer]:
-        """Give the answer once the event is durable, or refused; first it is made sure who sent it."""
+        """Give the answer once the event is durable, or refused; first it is made sure who sent it.
+
+        ``body`` is what ``Body.whole`` gave: unpacked, and otherwise byte for byte what was signed.
+        """
         answer: Future[Answer] = Future()
         try:
             principal = self._guard.admit(arrival.headers, arrival.query, body, arrival.received)
@@ -167,7 +172,7 @@ def fault(error: BaseException, request_id: str) -> Answer:
 def _message(arrival: Arrival, body: bytes) -> Message:
     principal = arrival.principal
     return Message(
-        headers=arrival.headers,
+        headers={name: value for name, value in arrival.headers.items() if name != "content-encoding"},
         body=body,
         id=arrival.id,
         received=arrival.received,

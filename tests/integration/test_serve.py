@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import signal
 import socket
@@ -92,7 +93,13 @@ def test_many_senders_at_once_lose_nothing(gateway: GatewayProcess, tmp_path: Pa
     assert len(published(tmp_path)) == 200
 
 
+PACKED = gzip.compress(EVENT)
 BODIES = {
+    "packed": (
+        HEAD + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(PACKED) + PACKED,
+        202,
+        b'"outcome":"published"',
+    ),
     "chunked": (chunked(chunk(EVENT) + chunk(b"")), 202, b'"outcome":"published"'),
     "chunked-too-large": (chunked(chunk(b"x" * 2_000_000) + chunk(b"")), 413, b"too-large"),
     "chunk-size-is-no-number": (chunked(b"zz\r\nxx\r\n0\r\n\r\n"), 400, b"malformed-body"),

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from tests.sweep.events import NOISE, Event, Kind
 from tests.sweep.load import Answer
 
+_EXAMPLES = 3
+
 
 @dataclass(frozen=True, slots=True)
 class Published:
@@ -63,6 +65,7 @@ class Verdict:
     lost: int = 0
     invalid: int = 0
     repeated: int = 0
+    twice: tuple[str, ...] = ()  # some of those, with their places
     disordered: int = 0
     parked: int = 0
     dead: int = 0
@@ -73,6 +76,7 @@ class Verdict:
 def judge(answers: Sequence[Answer], found: Found, rules: Rules) -> Verdict:
     """Hold what was found against what was answered."""
     taken = [answer.event for answer in answers if answer.taken]
+    copies = _copies(found.published)
     return Verdict(
         sent=len(answers),
         taken=len(taken),
@@ -82,7 +86,8 @@ def judge(answers: Sequence[Answer], found: Found, rules: Rules) -> Verdict:
         cut=sum(answer.status is None for answer in answers),
         lost=len(_lost(taken, found)),
         invalid=len(_invalid(answers, found)),
-        repeated=_repeated(found.published),
+        repeated=sum(len(places) - 1 for places in copies.values()),
+        twice=tuple(f"{id}: {', '.join(copies[id])}" for id in sorted(copies)[:_EXAMPLES]),
         disordered=len(_disordered(taken, found.published)),
         parked=len(found.parked),
         dead=len(found.dead),
@@ -115,7 +120,7 @@ def _told(what: str, ids: Iterable[str]) -> Iterable[str]:
     """Say how many, and name the first."""
     listed = sorted(ids)
     if listed:
-        yield f"{len(listed)} {what}: {', '.join(listed[:3])}{', …' if len(listed) > 3 else ''}"
+        yield f"{len(listed)} {what}: {', '.join(listed[:_EXAMPLES])}{', …' if len(listed) > _EXAMPLES else ''}"
 
 
 def _ids(published: Iterable[Published]) -> set[str]:
@@ -141,10 +146,13 @@ def _invalid(answers: Iterable[Answer], found: Found) -> set[str]:
     return wrong
 
 
-def _repeated(published: Iterable[Published]) -> int:
-    """Count every copy beyond the first."""
-    copies = Counter((record.topic, record.source, record.id) for record in published)
-    return sum(number - 1 for number in copies.values())
+def _copies(published: Iterable[Published]) -> dict[str, list[str]]:
+    """Where each event stands that is in its topic more than once."""
+    places: dict[tuple[str, str, str], list[str]] = defaultdict(list)
+    for record in published:
+        place = f"{record.topic} {record.partition}@{record.offset}"
+        places[record.topic, record.source, record.id].append(place)
+    return {id: found for (_, _, id), found in places.items() if len(found) > 1}
 
 
 def _disordered(taken: Iterable[Event], published: Iterable[Published]) -> set[str]:

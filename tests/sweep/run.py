@@ -34,7 +34,8 @@ def run(fault: Fault, folder: Path, seed: int, keep_logs: Path | None = None) ->
         except AssertionError as error:
             stage.complaints.append(f"broken off: {error}")
         verdict = _judge(fault, stage)
-        if verdict.broken and keep_logs is not None:
+        unexcused = verdict.broken or (verdict.repeated and not fault.rules.repeats)
+        if unexcused and keep_logs is not None:
             _keep(stage, keep_logs / fault.name)
     return Row(fault, verdict, tuple(stage.notes), time.monotonic() - began)
 
