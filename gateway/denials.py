@@ -6,6 +6,7 @@ A Denial never becomes a dead letter, which would let strangers fill the topic; 
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import ClassVar
 
 from gateway.errors import Refusal
 
@@ -28,6 +29,7 @@ class Reason(StrEnum):
 class Denial(Refusal):
     """The sender is not known, or may not do this."""
 
+    challenge: ClassVar[str | None] = None
     reason: Reason
 
 

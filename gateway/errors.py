@@ -2,7 +2,6 @@
 
 GatewayError            has a problem type, a status and a title (RFC 9457)
     Refusal             the request cannot be taken as it is: 4xx, sending it again is useless
-        Denial          ... because of who sent it (`gateway.denials`)
     Failure             the gateway or Kafka is at fault: 503 with Retry-After, sending it again is safe
 SettingsError           stops the start, naming every fault
 """
@@ -26,7 +25,6 @@ class GatewayError(Exception):
     type: ClassVar[str]
     status: ClassVar[int]
     title: ClassVar[str]
-    challenge: ClassVar[str | None] = None
     retry_after: int | None = None
     fault: Fault = Fault.SENDER
 

@@ -50,12 +50,12 @@ class Row:
 # What other modules show, which know more about it.
 ELSEWHERE = {
     70: "tests/test_credentials.py",
-    71: "tests/test_credentials.py",
-    72: "tests/test_signatures.py",
-    73: "tests/test_signatures.py",
-    74: "tests/test_signatures.py",
-    75: "tests/test_signatures.py",
-    76: "tests/test_rate_limits.py",
+    71: "tests/test_guard.py",
+    72: "tests/test_credentials.py",
+    73: "tests/test_credentials.py",
+    74: "tests/integration/test_credentials.py",
+    75: "tests/test_credentials.py",
+    76: "tests/test_guard.py",
     78: "tests/test_handshake.py",
 }
 

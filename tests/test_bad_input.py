@@ -58,15 +58,7 @@ def test_every_class_is_here_or_is_said_to_be_elsewhere() -> None:
     assert len({row.id for row in ROWS}) == len(ROWS)
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        pytest.param(path, marks=pytest.mark.xfail(strict=False, reason="auth branch"))
-        if path != "tests/test_handshake.py"
-        else path
-        for path in sorted(set(ELSEWHERE.values()))
-    ],
-)
+@pytest.mark.parametrize("path", sorted(set(ELSEWHERE.values())))
 def test_what_is_elsewhere_exists(path: str) -> None:
     assert (ROOT / path).exists()
 

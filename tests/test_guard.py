@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 from datetime import UTC, datetime
@@ -82,6 +83,16 @@ def test_every_kind_is_let_in_over_http(tmp_path: Path, kind: str) -> None:
     headers = presented(kind, SECRETS[kind], body, datetime.now(UTC))
     path = f"/events?{query(kind, SECRETS[kind])}"
     assert door.send(body, path, headers=headers).status_code == 202
+
+
+def test_of_a_packed_body_the_packed_bytes_are_signed(tmp_path: Path) -> None:
+    door = guarded(tmp_path, of_every_kind())
+    body = json.dumps(deployed()).encode()
+    packed = gzip.compress(body)
+    proof = presented("github", SECRETS["github"], packed, datetime.now(UTC))
+    assert door.send(packed, headers=proof | {"Content-Encoding": "gzip"}).status_code == 202
+    proof = presented("github", SECRETS["github"], body, datetime.now(UTC))
+    assert door.send(packed, headers=proof | {"Content-Encoding": "gzip"}).status_code == 401
 
 
 DENIED = {

@@ -15,7 +15,7 @@ from gateway.settings import SYSTEMS
 from gateway.web.routes import INTAKES, Intake
 from tests.door import BATCHED, Door, envelope, told
 from tests.examples import Example, examples
-from tests.fuzzing import assert_answered_well, fuzzed, pick, readable
+from tests.fuzzing import HEARD, assert_answered_well, fuzzed, pick, readable
 from tests.keys import bearer, guarded, hashed, principal
 
 # One principal for each system, one for each two neighbours, and one for all.
@@ -27,6 +27,7 @@ principals = st.sampled_from(sorted(MAY))
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Door:
+    HEARD.faults()  # forgets what other tests have made the gateway log
     folder: Path = tmp_path_factory.mktemp("isolation")
     declared = [
         principal(name, hashed("bearer", f"secret of {name}"), systems=sorted(systems))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway import problems, strict_json
+from gateway.denials import Denial
 from gateway.errors import GatewayError
 from gateway.keeper import Quarantined
 from gateway.model import Receipt
@@ -50,7 +51,7 @@ def problem(error: GatewayError, request_id: str) -> Answer:
     headers = []
     if error.retry_after is not None:
         headers.append(("Retry-After", str(error.retry_after)))
-    if error.challenge is not None:
+    if isinstance(error, Denial) and error.challenge is not None:
         headers.append(("WWW-Authenticate", error.challenge))
     return Answer(error.status, body, PROBLEM, tuple(headers))
 
