@@ -14,7 +14,7 @@ from gateway.dead_letters import DeadLetters
 from gateway.errors import SettingsError
 from gateway.keeper import Keeper
 from gateway.metrics import Metrics
-from gateway.model import Publisher
+from gateway.model import Fault, Publisher
 from gateway.pipeline import Pipeline
 from gateway.publishing.broker_ack import BrokerAck
 from gateway.publishing.duplicates import Duplicates
@@ -161,6 +161,11 @@ def build_kafka_publisher(
 ) -> Publisher:
     """Kafka, with or without a spool."""
     client = KafkaPython(settings, topics, rebuilt=metrics.count_rebuild)
+
+    def set_aside(kept: bool) -> None:
+        if settings.dead_letters:
+            metrics.count_dead_letter(Fault.BROKER, kept=kept)
+
     budget, in_flight = settings.ack_budget_ms / 1_000, settings.max_in_flight_bytes
     if settings.ack == "broker":
         return BrokerAck(client, budget=budget, max_in_flight_bytes=in_flight)
@@ -174,6 +179,7 @@ def build_kafka_publisher(
         max_in_flight_bytes=in_flight,
         alarm_seconds=settings.spool_alarm_seconds,
         step_aside=step_aside,
+        set_aside=set_aside,
     )
     metrics.show(spooling.gauges)
     return spooling

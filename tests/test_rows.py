@@ -10,8 +10,9 @@ from typing import Any, cast
 import pytest
 
 from gateway.errors import Unavailable
+from gateway.publishing.holdings import OWN
 from gateway.publishing.rows import Rows
-from gateway.publishing.spool import OWN, RowId, SpoolFiles
+from gateway.publishing.spool import RowId, SpoolFiles
 from tests.publisher_contract import WAIT
 from tests.test_spool import append, started, values
 

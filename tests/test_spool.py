@@ -15,7 +15,8 @@ import pytest
 
 from gateway.errors import Unavailable
 from gateway.publishing import group_commit, spool_file
-from gateway.publishing.spool import OWN, START, Found, RowId, Spool, SpoolFiles
+from gateway.publishing.holdings import OWN
+from gateway.publishing.spool import START, Found, RowId, Spool, SpoolFiles
 from gateway.publishing.spool_file import SpoolFile
 from tests.publisher_contract import WAIT, eventually
 from tests.samples import record

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import Unavailable
-from gateway.publishing import group_commit, spool, spool_file
+from gateway.publishing import group_commit, spool_file
+from gateway.publishing.holdings import Holdings
 from gateway.publishing.spool import START, Spool, SpoolFiles
 from gateway.publishing.spool_file import SpoolFile
 from tests.publisher_contract import WAIT, eventually
@@ -34,7 +35,7 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
 @contextmanager
 def holding(folder: Path) -> Iterator[SpoolFiles]:
     """The files as the thread of a spool has them."""
-    holdings = spool._Holdings(folder)
+    holdings = Holdings(folder)
     try:
         files = SpoolFiles(holdings)
         try:

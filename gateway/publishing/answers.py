@@ -26,16 +26,18 @@ class Answers:
     def locked(self) -> Iterator[None]:
         """Hold the lock; answer what was added when it is let go."""
         ends: list[tuple[Request, int, End]] = []
-        with self._lock:
-            self._depth += 1
-            try:
-                yield
-            finally:
-                self._depth -= 1
-                if not self._depth:
-                    ends, self._ends = self._ends, ends
-        for request, index, end in ends:
-            request.end(index, end)
+        try:
+            with self._lock:
+                self._depth += 1
+                try:
+                    yield
+                finally:
+                    self._depth -= 1
+                    if not self._depth:
+                        ends, self._ends = self._ends, ends
+        finally:  # whatever went wrong, these have ended
+            for request, index, end in ends:
+                request.end(index, end)
 
     def add(self, item: Item, end: End) -> None:
         """Answer for an item, if a request still asks; called with the lock held."""

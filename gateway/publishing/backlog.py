@@ -18,6 +18,11 @@ class Backlog:
         self._lanes: Counter[tuple[str, bytes]] = Counter()
         self.records = 0
         self.bytes = 0
+        self.added = 0  # ever
+
+    def __bool__(self) -> bool:
+        """Whether anything waits."""
+        return bool(self.records or self._lanes)
 
     def __contains__(self, lane: tuple[str, bytes]) -> bool:
         """Whether a record of that topic and key waits."""
@@ -34,6 +39,7 @@ class Backlog:
 
     def add(self, record: Record) -> None:
         """A record waits."""
+        self.added += 1
         self._count(record.lane, 1, record.size)
 
     def remove(self, record: Record) -> None:
@@ -43,6 +49,7 @@ class Backlog:
     def load(self, waiting: Iterable[Waiting]) -> None:
         """Count in what was found in files."""
         for found in waiting:
+            self.added += found.rows
             self._count((found.topic, found.key), found.rows, found.bytes)
 
     def clear(self) -> None:

@@ -8,6 +8,8 @@ from typing import Protocol
 from gateway.errors import GatewayError
 from gateway.model import Health, Placement, Record
 
+# What keeps its order: one key in one topic.
+Lane = tuple[str, bytes]
 # How a record ended: where it lies; or a Refusal, when Kafka will never take it; or a Failure, which means
 # unknown: it may have been written.
 End = Placement | GatewayError
@@ -29,7 +31,11 @@ class Client(Protocol):
         """Whether the brokers answered and have that topic for us."""
 
     def send(self, records: Sequence[Record], ended: Ended) -> None:
-        """Take records, whose order within a partition stays as given. Must not block."""
+        """Take records, whose order within a lane stays as given. Must not block.
+
+        Where one ends with a Failure, those behind it in its lane, given before that was told, do too: it is
+        going to be sent again, and belongs before them.
+        """
 
     def healthy(self) -> Health:
         """Say whether Kafka takes records, from what is already known."""

@@ -15,18 +15,19 @@ That is why an outage makes no duplicates.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
-from gateway.errors import GatewayError, Refusal
+from gateway.errors import Refusal
 from gateway.model import Placement, Record
 from gateway.publishing.answers import Answers
-from gateway.publishing.client import Client, End
+from gateway.publishing.client import Client, End, Lane
 from gateway.publishing.in_flight import InFlight
 from gateway.publishing.pace import Pace
 from gateway.publishing.request import Item, Request
 from gateway.publishing.shelf import Shelf
 from gateway.publishing.spool import Found, RowId
 from gateway.publishing.spool_file import Waiting
+from gateway.publishing.under_way import UnderWay
 
 logger = logging.getLogger(__name__)
 
@@ -51,9 +52,12 @@ class Dispatch:
         self._always_spool = always_spool
         self._held = InFlight(max_in_flight_bytes)
         self._pace = Pace()
-        self._under_way: dict[Item, None] = {}  # with the client, in the order sent
-        self._known = False  # what the spool holds
-        self._skip: set[tuple[str, bytes]] = set()
+        self._under_way = UnderWay()
+        self._known = False  # what the spool holds, or that it cannot be known
+        self._counted = False  # what it holds
+        self._added = 0  # to the backlog, when the drainer last asked
+        self._skip: set[Lane] = set()
+        self._hopeful = False  # whether any row of this pass has a topic on Kafka
 
     # -- what the publisher asks ----------------------------------------------------------------------------
 
@@ -62,19 +66,22 @@ class Dispatch:
         with self._locked():
             self._look()
             items = [Item(record, request, index) for index, record in enumerate(request.records)]
-            direct = [item for item in items if self._goes_direct(item.record)]
+            # Asked once a lane: a topic may come back between two records of one.
+            lanes = set(filter(self._goes_direct, {record.lane for record in request.records}))
+            direct = [item for item in items if item.record.lane in lanes]
             if direct and self._held.reserve([item.record for item in direct]):
                 self._go_away()
-                direct = []
-            straight = set(direct)
-            self._shelf.put([item for item in items if item not in straight])
+                direct, lanes = [], set()
+            self._put_behind([item for item in items if item.record.lane not in lanes])
             self._to_client(direct)
         return bool(direct)
 
     def late(self, request: Request) -> None:
         """The budget of a request ran out: spool what still waits for Kafka."""
         with self._locked():
-            self._hold([item for item in self._under_way if item.request is request and item.waits])
+            waiting = self._under_way.waiting_in({record.lane for record in request.records})
+            if topics := {item.record.topic for item in waiting if item.request is request}:
+                self._hold(topics)
 
     # -- what the drainer asks ------------------------------------------------------------------------------
 
@@ -82,10 +89,13 @@ class Dispatch:
         """Rows were found in the files: at the start, or left by another process."""
         with self._locked():
             self._shelf.backlog.load(waiting)
-            self._known = True
+            self._known = self._counted = True
 
     def unreadable(self) -> None:
-        """The files cannot be read: what is in them has to wait, and Kafka goes on without."""
+        """The files cannot be read: what is in them has to wait, and Kafka goes on without.
+
+        To wait until it is counted, too: an end that is counted out and never in would open its lane.
+        """
         with self._locked():
             self._known = True
 
@@ -93,14 +103,15 @@ class Dispatch:
         """Say how many rows may be sent now."""
         with self._locked():
             self._look()
-            if not (self._known and self._shelf.backlog.records and self._client.available):
+            if not (self._counted and self._shelf.backlog and self._client.available):
                 return 0
+            self._added = self._shelf.backlog.added
             return self._pace.room(away=self.away)
 
     def resend(self, found: Sequence[Found]) -> tuple[RowId | None, int]:
         """Send what may be sent of the rows, in order; say how far that went, and how many were sent.
 
-        The keys of rows that are left out are skipped until the next pass, since no later row of theirs may
+        The lanes of rows that are left out are skipped until the next pass, since no later row of theirs may
         go before them.
         """
         items: list[Item] = []
@@ -108,10 +119,11 @@ class Dispatch:
         with self._locked():
             for row, content in found:
                 record = content.record
+                self._hopeful |= self._client.takes(record.topic)
                 if row not in self._shelf.rows:
                     if record.lane in self._skip or not self._client.takes(record.topic):
                         self._skip.add(record.lane)
-                    elif self._held.reserve([record]):
+                    elif not self._reserve(record):
                         break
                     else:
                         self._shelf.rows.hold(row)
@@ -124,50 +136,67 @@ class Dispatch:
     def begin_pass(self, *, nothing_waits: bool) -> None:
         """The drainer begins again with the oldest row.
 
-        When there was no row at all, what the backlog still counts (damaged rows) does not wait.
+        A lane of which the client gave something up is skipped until it has nothing of that lane any more:
+        what it gives up next belongs before the rest. When there was no row at all, what the backlog still
+        counts (damaged rows) does not wait.
         """
         with self._locked():
-            self._skip.clear()
-            if nothing_waits and not self._shelf.writing.bytes and not self._under_way:
+            self._skip = {lane for lane in self._skip if lane in self._under_way}
+            if nothing_waits and self._shelf.backlog.added == self._added:
                 self._shelf.backlog.clear()
+            if not (nothing_waits or self._hopeful or self._under_way) and self._client.available:
+                self.away = False  # nothing that waits could tell that Kafka is back
+            self._hopeful = False
 
     # -- where a record goes --------------------------------------------------------------------------------
 
     def _look(self) -> None:
         """Notice that the brokers went away or, when nothing is left that could tell, that they are back."""
         if not self._client.available:
-            self._go_away()
-        elif self.away and self._known and not self._under_way and not self._shelf.backlog.records:
+            if not self.away:
+                self._go_away()
+        elif self.away and self._known and not self._under_way and not self._shelf.backlog:
             self.away = False
 
-    def _goes_direct(self, record: Record) -> bool:
+    def _goes_direct(self, lane: Lane) -> bool:
         usual = self._known and not self.away and not self._always_spool
-        return usual and self._client.takes(record.topic) and record.lane not in self._shelf.backlog
+        return usual and self._client.takes(lane[0]) and lane not in self._shelf.backlog
+
+    def _reserve(self, record: Record) -> bool:
+        """Make room for a row; one that is larger than all the room goes alone."""
+        if not self._held.bytes:
+            self._held.count(record)
+            return True
+        return self._held.reserve([record]) is None
 
     def _to_client(self, items: Sequence[Item]) -> None:
         if not items:
             return
         for item in items:
             item.with_client = True
-            self._under_way[item] = None
+            self._under_way.add(item)
         records = [item.record for item in items]
         self._client.send(records, lambda index, end: self._ended(items[index], end))
 
-    def _go_away(self, first: Sequence[Item] = ()) -> None:
-        """Spool all that is under way, ``first`` before the rest."""
+    def _put_behind(self, items: Sequence[Item]) -> None:
+        """Spool items, but first what is under way in their lanes, which the client may give up yet."""
+        self._shelf.put([*self._under_way.waiting_in({item.record.lane for item in items}), *items])
+
+    def _go_away(self) -> None:
+        """Spool all that is under way."""
         if not self.away:
             logger.warning("Kafka does not acknowledge; events go to the spool")
         self.away = True
-        self._shelf.put([item for item in dict.fromkeys([*first, *self._under_way]) if item.waits])
+        self._shelf.put(self._under_way.waiting())
 
-    def _hold(self, items: Sequence[Item]) -> None:
-        """Spool records that are late or failed; with all others, unless only their topics are the matter."""
-        topics = {item.record.topic for item in items}
-        if items and self._client.available and not any(map(self._client.takes, topics)):
-            alike = [item for item in self._under_way if item.record.topic in topics]
-            self._shelf.put([item for item in dict.fromkeys([*items, *alike]) if item.waits])
-        elif items:
-            self._go_away(items)
+    def _hold(self, topics: Collection[str]) -> None:
+        """Records of these topics are late or failed: spool them; and all others, unless only the topics are
+        the matter.
+        """
+        if self._client.available and not any(map(self._client.takes, topics)):
+            self._shelf.put(self._under_way.waiting_on(topics))
+        else:
+            self._go_away()
 
     # -- what becomes of it ---------------------------------------------------------------------------------
 
@@ -175,20 +204,25 @@ class Dispatch:
         """The client has it acknowledged, gave it up, or was told that Kafka never takes it."""
         with self._locked():
             item.with_client = False
-            self._under_way.pop(item, None)
-            self._held.release([item.record])
             if item.request is None:
-                self._pace.ended(acknowledged=not isinstance(end, GatewayError))
+                self._pace.ended(acknowledged=isinstance(end, Placement))
             if isinstance(end, Placement):
                 self._back()
                 self._shelf.acknowledged(item, end)
             elif isinstance(end, Refusal):
                 self._shelf.refused(item, end)
-            elif item.waits:
-                self._hold([item])
-            elif item.row is not None:  # it has to be sent again, before all others of its key
-                self._shelf.rows.free(item.row)
-                self._skip.add(item.record.lane)
+            else:
+                self._given_up(item)
+            self._under_way.remove(item)
+            self._held.release([item.record])
+
+    def _given_up(self, item: Item) -> None:
+        """It has to be sent again, before all others of its lane."""
+        self._skip.add(item.record.lane)
+        if item.waits:
+            self._hold([item.record.topic])
+        elif item.row is not None:
+            self._shelf.rows.free(item.row)
 
     def _back(self) -> None:
         if self.away:

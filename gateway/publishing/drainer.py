@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
-from typing import TypeVar
+from concurrent.futures import Future, wait
+from typing import Any, TypeVar
 
+from gateway.errors import Unavailable
 from gateway.publishing.dispatch import Dispatch
 from gateway.publishing.group_commit import GroupCommit
 from gateway.publishing.rows import Rows
@@ -21,7 +23,10 @@ Value = TypeVar("Value")
 
 _TICK_SECONDS = 0.1
 _HOUSEKEEPING_SECONDS = 2.0
-_DISK_SECONDS = 10.0
+_STOP_SECONDS = 3.0
+_READ_BACK_SECONDS = 60.0  # a gigabyte takes a few
+_MOST_OF_THE_TIME = 0.1  # that goes into passes that find nothing to send
+_LONGEST_REST_SECONDS = 10.0
 
 
 class Drainer:
@@ -37,6 +42,8 @@ class Drainer:
         self._alarm_seconds = alarm_seconds
         self._cursor = START
         self._read = self._sent = 0  # rows of this pass
+        self._began = self._rests_until = 0.0
+        self._reading: Future[list[Waiting]] = Future()
         self._unread = False
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="drainer", daemon=True)
@@ -46,14 +53,15 @@ class Drainer:
 
     def start(self) -> None:
         """Read the files back, before anything is written to them; then start the thread."""
-        self._spool.submit(SpoolFiles.waiting, grows=False).add_done_callback(self._read_back)
+        self._reading = self._spool.submit(SpoolFiles.waiting, grows=False)
+        self._reading.add_done_callback(self._read_back)
         self._thread.start()
 
     def stop(self) -> None:
         """Send nothing more."""
         self._stop.set()
         if self._thread.is_alive():
-            self._thread.join(timeout=_DISK_SECONDS)
+            self._thread.join(timeout=_STOP_SECONDS)
 
     @property
     def oldest_seconds(self) -> float:
@@ -61,6 +69,8 @@ class Drainer:
         return 0.0 if self._oldest is None else max(0.0, time.time() - self._oldest / 1_000)
 
     def _run(self) -> None:
+        if not self._heard(self._reading, _READ_BACK_SECONDS):
+            self._dispatch.unreadable()
         due = 0.0
         while not self._stop.is_set():
             if time.monotonic() >= due:
@@ -89,10 +99,12 @@ class Drainer:
 
     def _step(self) -> bool:
         """Send the next rows; False when there is nothing to do for the moment."""
-        most = self._dispatch.window()
-        if most <= 0:
-            return False
         self._rows.before_read()
+        most = self._dispatch.window()
+        if most <= 0 or time.monotonic() < self._rests_until:
+            return False
+        if not self._read:
+            self._began = time.monotonic()
         found = self._do(lambda files: files.rows(self._cursor, most))
         if not found:
             return self._end_pass()
@@ -103,8 +115,14 @@ class Drainer:
         return reached is not None
 
     def _end_pass(self) -> bool:
-        """Begin again with the oldest row; at once if this pass sent any."""
-        again = self._sent > 0
+        """Begin again with the oldest row; at once if this pass sent any.
+
+        Otherwise the rows wait for a topic, or for the client, and to read them all again costs much.
+        """
+        again, now = self._sent > 0, time.monotonic()
+        if not again:
+            rest = (now - self._began) * (1 / _MOST_OF_THE_TIME - 1)
+            self._rests_until = now + min(rest, _LONGEST_REST_SECONDS)
         self._dispatch.begin_pass(nothing_waits=not self._read)
         self._cursor, self._read, self._sent = START, 0, 0
         return again
@@ -121,10 +139,22 @@ class Drainer:
             self._dispatch.found(adopted)
             self._read += 1
             self._end_pass()
+            self._rests_until = 0.0
         alarmed = self.oldest_seconds >= self._alarm_seconds
         if alarmed and not self.alarmed:
             logger.error("events wait in the spool for too long", extra={"seconds": int(self.oldest_seconds)})
         self.alarmed = alarmed
 
     def _do(self, work: Callable[[SpoolFiles], Value]) -> Value:
-        return self._spool.submit(work, grows=False).result(_DISK_SECONDS)
+        """Wait as long as the disk takes: some of what it tells, it tells once."""
+        done = self._spool.submit(work, grows=False)
+        if not self._heard(done):
+            raise Unavailable("the gateway is stopping")
+        return done.result()
+
+    def _heard(self, done: Future[Any], seconds: float = math.inf) -> bool:
+        """Wait for the disk; False when it takes longer, or until the stop."""
+        end = time.monotonic() + seconds
+        while not (done.done() or self._stop.is_set() or time.monotonic() > end):
+            wait([done], _TICK_SECONDS)
+        return done.done()

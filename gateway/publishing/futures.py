@@ -76,6 +76,8 @@ class Deadlines:
             self._wake.notify()
         if self._thread.is_alive():
             self._thread.join(timeout=5)
+        else:
+            self._run()  # it was never started
 
     def _run(self) -> None:
         while True:

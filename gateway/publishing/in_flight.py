@@ -37,6 +37,11 @@ class InFlight:
             self._bytes += size
         return None
 
+    def count(self, record: Record) -> None:
+        """Count a record in, whatever the limit."""
+        with self._lock:
+            self._bytes += record.size
+
     def release(self, records: Iterable[Record]) -> None:
         """Count records out, once each."""
         size = sum(record.size for record in records)

@@ -52,6 +52,7 @@ class KafkaConnection:
         self._thread = threading.Thread(target=self._watch, name="kafka-watcher", daemon=True)
         self._admin: KafkaAdminClient | None = None
         self._topics: frozenset[str] | None = None  # None while the brokers are away
+        self._lock = threading.Lock()  # for changes of it that depend on what it was
         self._shunned: dict[str, float] = {}  # topics that refused us -> until when they are left alone
         self._told: Any = None
         self.producer: KafkaProducer | None = None
@@ -72,8 +73,9 @@ class KafkaConnection:
 
     def forget(self, topic: str) -> None:
         """A topic is gone: until the next probe, no event must wait for it."""
-        if self._topics is not None:
-            self._topics -= {topic}
+        with self._lock:
+            if self._topics is not None:
+                self._topics -= {topic}
 
     def shun(self, topic: str) -> None:
         """A topic may not be written by us: leave it alone for a while."""
@@ -121,7 +123,7 @@ class KafkaConnection:
             # So that no later send waits for metadata; all at once, since one answer tells of all of them.
             with ThreadPoolExecutor(len(fresh)) as pool:
                 list(pool.map(self.producer.partitions_for, fresh))
-        self._topics = topics
+        self._set_topics(topics)
         if missing := sorted(self._declared - topics):
             message = "topics are missing on Kafka; run: gateway topics --create"
             self._tell(logging.ERROR, missing, message, missing=missing)
@@ -141,17 +143,21 @@ class KafkaConnection:
         kafka_clients.force_close(stuck)
         self._supervision.replaced()
         self._replaced(stuck)
-        self._topics = None  # so that the next probe builds a producer and asks for all topics
+        self._set_topics(None)  # so that the next probe builds a producer and asks for all topics
         self._probe()
 
     def _lost(self, error: Exception) -> None:
-        self._topics = None
+        self._set_topics(None)
         self._supervision.stuck(answering=False, waiting=False, alive=True)
         kafka_clients.close(self._admin)
         self._admin = None
         if self._told != AWAY:
             reached = kafka_clients.why_unreachable(self._settings)
             self._tell(logging.ERROR, AWAY, error=f"{type(error).__name__}: {error}", reached=reached)
+
+    def _set_topics(self, topics: frozenset[str] | None) -> None:
+        with self._lock:
+            self._topics = topics
 
     def _tell(self, level: int, state: Any, message: str = "", **extra: Any) -> None:
         """Log a state once, when it begins."""

@@ -11,7 +11,8 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +22,7 @@ from kafka.errors import KafkaTimeoutError
 from gateway.errors import GatewayError, Unavailable
 from gateway.model import Health, Outcome, Placement, Record
 from gateway.publishing import kafka_clients
-from gateway.publishing.client import End, Ended
+from gateway.publishing.client import End, Ended, Lane
 from gateway.publishing.kafka_connection import AWAY, KafkaConnection
 from gateway.publishing.supervision import Supervision
 from gateway.settings import Settings
@@ -29,6 +30,13 @@ from gateway.settings import Settings
 logger = logging.getLogger(__name__)
 
 _UNKNOWN = "Kafka did not take the event; it may have been written"
+
+
+@dataclass(frozen=True, slots=True)
+class _Sending:
+    number: int
+    records: Sequence[Record]
+    ended: Ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +64,9 @@ class KafkaPython:
         """
         self._rebuilt = rebuilt
         self._supervision = supervision or Supervision()
-        self._queue: queue.SimpleQueue[tuple[Sequence[Record], Ended] | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[_Sending | None] = queue.SimpleQueue()
+        self._queued = itertools.count(1)
+        self._barred: dict[Lane, int] = {}  # the sender's: what was queued before that number is not sent
         # In the order sent. To take a record out is to end it, so that it ends once whoever comes first.
         self._outstanding: dict[int, _Sent] = {}
         self._numbers = itertools.count()
@@ -82,7 +92,7 @@ class KafkaPython:
 
     def send(self, records: Sequence[Record], ended: Ended) -> None:
         """Queue the records for the sender thread."""
-        self._queue.put((records, ended))
+        self._queue.put(_Sending(next(self._queued), records, ended))
 
     def healthy(self) -> Health:
         """Ready while the brokers answer and at least one topic is there; the missing ones are named."""
@@ -98,36 +108,51 @@ class KafkaPython:
         if self._sender.is_alive():
             self._sender.join(timeout=seconds)
         self._connection.close(max(0.0, end - time.monotonic()))
-        while not self._queue.empty():
-            if sending := self._queue.get_nowait():
-                for index in range(len(sending[0])):
-                    sending[1](index, Unavailable(AWAY))
+        for sending in self._left():
+            for index in range(len(sending.records)):
+                sending.ended(index, Unavailable(AWAY))
         for number in list(self._outstanding):
             self._end(number, Unavailable(_UNKNOWN))
 
     # -- the sender thread, and kafka-python's own, which calls back ----------------------------------------
 
+    def _left(self) -> Iterator[_Sending]:
+        with suppress(queue.Empty):  # the sender may be at it, too
+            while True:
+                if sending := self._queue.get_nowait():
+                    yield sending
+
     def _send_all(self) -> None:
         while (sending := self._queue.get()) is not None:
-            records, ended = sending
-            for index, record in enumerate(records):
-                self._send(record, index, ended)
+            for index, record in enumerate(sending.records):
+                try:
+                    self._send(record, index, sending)
+                except Exception:  # this thread must live on
+                    logger.exception("a record could not be given to Kafka")
+            if self._queue.empty():
+                self._barred.clear()
 
-    def _send(self, record: Record, index: int, ended: Ended) -> None:
+    def _send(self, record: Record, index: int, sending: _Sending) -> None:
+        """Give a record to the producer; when that fails, what waits behind it in its lane fails with it."""
         number, producer = next(self._numbers), self._connection.producer
-        self._outstanding[number] = _Sent(record, index, ended, producer)
+        self._outstanding[number] = _Sent(record, index, sending.ended, producer)
         try:
-            if producer is None:
+            if producer is None or not self.takes(record.topic):
+                raise Unavailable(AWAY)  # not waited for: that would hold up the other topics
+            if sending.number < self._barred.get(record.lane, 0):
                 raise Unavailable(AWAY)
             sent = producer.send(
                 record.topic, key=record.key, value=record.value, headers=list(record.headers)
             )
         except Exception as error:  # kafka-python raises ValueError, TypeError and more beside its own tree
+            refused = kafka_clients.refusal(error, record) is not None
             if isinstance(error, KafkaTimeoutError):
                 self._connection.forget(record.topic)
-            elif not isinstance(error, GatewayError) and kafka_clients.refusal(error, record) is None:
+            elif not (refused or isinstance(error, GatewayError)) and producer is self._connection.producer:
                 self._supervision.fault()
             self._failed(number, error)
+            if not refused:
+                self._barred[record.lane] = next(self._queued)
         else:
             sent.add_callback(lambda metadata: self._acknowledged(number, metadata))
             sent.add_errback(lambda error: self._failed(number, error))

@@ -27,9 +27,11 @@ class Request:
             succeed(self.future, ())
 
     def end(self, index: int, end: End) -> None:
-        """Note how a record ended; the last one settles the future."""
+        """Note how a record ended; the last one settles the future, which changes no more."""
         with self._lock:
-            self._ends.setdefault(index, end)
+            if index in self._ends:
+                return
+            self._ends[index] = end
             if len(self._ends) < len(self.records):
                 return
         self._settle([self._ends[index] for index in range(len(self.records))])

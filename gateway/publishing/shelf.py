@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 
@@ -23,6 +24,8 @@ _FULL = "Kafka is away and the spool is full"
 
 # Makes a dead letter of a record that Kafka refuses after its sender had a 2xx, or gives None.
 StepAside = Callable[[Record, GatewayError], Record | None]
+# Told what became of such a record: True when the dead letter took its place, False when it is parked.
+SetAside = Callable[[bool], None]
 
 
 class Shelf:
@@ -36,15 +39,18 @@ class Shelf:
         max_bytes: int,
         max_in_flight_bytes: int,
         step_aside: StepAside,
+        set_aside: SetAside,
         spooling: Callable[[Request], None],
     ) -> None:
         """``spooling`` is called when a request begins to wait for the disk."""
         self.rows = Rows(spool)
         self.backlog = Backlog(max_bytes)
         self.writing = InFlight(2 * max_in_flight_bytes)  # what the client holds may come all at once
+        self.heard = 0.0  # when the disk last answered, by the monotonic clock
         self._spool = spool
         self._answers = answers
         self._step_aside = step_aside
+        self._set_aside = set_aside
         self._spooling = spooling
 
     def put(self, items: Sequence[Item]) -> None:
@@ -75,13 +81,20 @@ class Shelf:
             self.end(item, refusal)
             return
         row, record = item.row, item.record
-        aside = self._step_aside(record, refusal)
-        if aside is not None and aside.topic == record.topic:
-            aside = None  # it is the dead letter that is refused
+        aside = self._dead_letter(record, refusal)
         told = {"topic": record.topic, "type": refusal.type, "parked": aside is None}
         logger.error("Kafka refuses a spooled event for good", extra=told)
         work = _park(row, refusal.type) if aside is None else _replace(row, aside)
         self.rows.change(row, work).add_done_callback(lambda done: self._moved(record, aside, done))
+
+    def _dead_letter(self, record: Record, refusal: Refusal) -> Record | None:
+        try:
+            aside = self._step_aside(record, refusal)
+        except Exception:  # the row must not hang between Kafka and the spool
+            logger.exception("a dead letter could not be made", extra={"topic": record.topic})
+            return None
+        is_refused_itself = aside is not None and aside.topic == record.topic
+        return None if is_refused_itself else aside
 
     def end(self, item: Item, end: End) -> None:
         """Be done with an item, once."""
@@ -105,13 +118,14 @@ class Shelf:
     def _written(self, items: Sequence[Item], done: Future[list[RowId]]) -> None:
         """The spool has synced the records, or could not."""
         with self._answers.locked():
+            self.heard = time.monotonic()
             self.writing.release([item.record for item in items])
             error = done.exception()
             for index, item in enumerate(items):
                 if error is None:
                     self._settled_in(item, done.result()[index])
-                else:
-                    self.end(item, error if isinstance(error, GatewayError) else Unavailable(str(error)))
+                else:  # one each, since a request writes on its own what became of its records
+                    self.end(item, Unavailable(str(error)))
 
     def _settled_in(self, item: Item, row: RowId) -> None:
         if item.over:  # acknowledged or refused while it was being written
@@ -128,6 +142,7 @@ class Shelf:
                 self.backlog.remove(record)
                 if aside is not None:
                     self.backlog.add(aside)
+                self._set_aside(aside is not None)
 
 
 def _replace(row: RowId, record: Record) -> Callable[[SpoolFiles], None]:

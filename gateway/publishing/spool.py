@@ -5,14 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
-from itertools import count
 from pathlib import Path
 
 from gateway.model import Record
 from gateway.publishing import database, spool_file
-from gateway.publishing.file_lock import Lock
 from gateway.publishing.group_commit import GroupCommit
+from gateway.publishing.holdings import OWN, Holdings, reserve
 from gateway.publishing.spool_file import Row, SpoolFile, Waiting
 
 logger = logging.getLogger(__name__)
@@ -22,78 +20,26 @@ logger = logging.getLogger(__name__)
 RowId = tuple[int, int]
 Found = tuple[RowId, Row]
 
-OWN = 0
 START: RowId = (-(2**31), 0)
 _MOST_BYTES = 1_000_000
 _RESERVE_BYTES = 2**23  # what SQLite may need to delete rows
 
 
-@dataclass(slots=True)
-class _Holdings:
-    """Which files this process holds; outlives their being opened and closed."""
-
-    folder: Path
-    held: dict[int, tuple[Path, Lock]] = field(default_factory=dict)
-    whole: set[Path] = field(default_factory=set)  # files that were looked through
-    refused: set[Path] = field(default_factory=set)  # files that could not be adopted, and were told of
-    numbers: Iterator[int] = field(default_factory=lambda: count(-1, -1))
-
-    def claim(self) -> None:
-        """Take the first slot that no other process has. Raises OSError."""
-        if OWN in self.held:
-            return
-        database.make_folder(self.folder)
-        slots = (self.folder / spool_file.file_name(slot) for slot in count())
-        self.held[OWN] = next((path, lock) for path in slots if (lock := spool_file.lock(path)))
-
-    def others(self) -> list[Path]:
-        """Give the files in the folder that are not ours."""
-        ours = {path for path, _ in self.held.values()}
-        return [path for path in spool_file.files(self.folder) if path not in ours]
-
-    def take(self, path: Path) -> int | None:
-        """Hold a file that nobody holds and give its number. Raises OSError."""
-        if lock := spool_file.lock(path):
-            number = next(self.numbers)  # a new one each time: rows of a former file may be remembered
-            self.held[number] = path, lock
-            return number
-        return None
-
-    def let_go(self, number: int) -> None:
-        """Leave a file to others."""
-        path, lock = self.held.pop(number)
-        self.whole.discard(path)
-        lock.close()
-
-    def drop(self, number: int) -> None:
-        """Remove an adopted file that has nothing left in it."""
-        path, _ = self.held[number]
-        try:
-            database.remove(path)
-            _reserve(path).unlink(missing_ok=True)
-        finally:
-            self.let_go(number)
-
-    def tell(self, path: Path, error: Exception) -> None:
-        """Log once that a file cannot be adopted."""
-        if path not in self.refused:
-            self.refused.add(path)
-            logger.error("a spool file cannot be adopted", extra={"file": path.name, "error": repr(error)})
-
-
 class SpoolFiles:
     """The files, open; used by one thread within transactions."""
 
-    def __init__(self, holdings: _Holdings) -> None:
+    def __init__(self, holdings: Holdings) -> None:
         """Open all that is held. Raises OSError or database.Error."""
         self._holdings = holdings
         self._files: dict[int, SpoolFile] = {}
         self._finished: set[int] = set()
+        self._last = 0  # id in our own file
         holdings.claim()
-        _reserve(holdings.held[OWN][0]).unlink(missing_ok=True)
+        reserve(holdings.held[OWN][0]).unlink(missing_ok=True)
         try:
             for number in holdings.held:
                 self._files[number] = self._open(number)
+            self._bury()
         except Exception:
             self.close()
             raise
@@ -106,19 +52,25 @@ class SpoolFiles:
                 self._files.pop(number).close()
                 self._holdings.drop(number)
         self._finished.clear()
+        known = set(self._files)
         try:
             with ExitStack() as all_files:
                 for file in self._files.values():
                     all_files.enter_context(file.transaction())
                 yield
-        except database.Error as error:
+            self._holdings.committed(self._last)
+        except Exception as error:
             if database.is_damaged(error):
                 self._holdings.whole.clear()
+            for number in self._files.keys() - known:  # nobody hears what waits in them, so: once more
+                self._let_go(number)
             raise
 
     def append(self, records: Sequence[Record]) -> list[RowId]:
         """Write records behind all others."""
-        return [(OWN, id) for id in self._files[OWN].append(records)]
+        ids = self._files[OWN].append(records)
+        self._last = max(self._last, *ids)
+        return [(OWN, id) for id in ids]
 
     def rows(self, after: RowId, most: int) -> list[Found]:
         """Give the next rows, up to ``most`` and about a megabyte; none at the end."""
@@ -148,7 +100,11 @@ class SpoolFiles:
 
     def put_in_place(self, row: RowId, record: Record) -> None:
         """Write another record instead of a row, behind all others."""
-        self._files.get(row[0], self._files[OWN]).append([record])
+        if row[0] in self._files and row[0] != OWN:
+            self._files[row[0]].append([record])
+        else:
+            self.append([record])
+            self._holdings.letters.add(self._last)
         self.delete([row])
 
     def waiting(self) -> list[Waiting]:
@@ -183,7 +139,7 @@ class SpoolFiles:
         filled must still let its rows be deleted.
         """
         self._files[OWN].shrink()
-        database.reserve(_reserve(self._files[OWN].path), _RESERVE_BYTES)
+        database.reserve(reserve(self._files[OWN].path), _RESERVE_BYTES)
         self._files[OWN].try_to_grow()
 
     def close(self) -> None:
@@ -197,13 +153,30 @@ class SpoolFiles:
             return []
         try:
             self._files[number] = self._open(number)
+            waiting = self._files[number].waiting()
         except Exception:
-            self._holdings.let_go(number)
+            self._let_go(number)
             raise
-        waiting = self._files[number].waiting()
         rows = sum(each.rows for each in waiting)
         logger.warning("a spool file was adopted", extra={"file": path.name, "rows": rows})
         return waiting
+
+    def _let_go(self, number: int) -> None:
+        if file := self._files.pop(number, None):
+            file.close()
+        self._holdings.let_go(number)
+
+    def _bury(self) -> None:
+        """Take out what a failed commit has left on the disk all the same.
+
+        Whoever gave it was told that it failed, and nobody counts it; what it was may be on Kafka by now.
+        """
+        own = self._files[OWN]
+        if self._holdings.last is not None:
+            behind = [row.id for row in own.rows(self._holdings.last)]
+            own.delete(id for id in behind if id not in self._holdings.letters)
+        self._last = own.last_id()
+        self._holdings.committed(self._last)
 
     def _open(self, number: int) -> SpoolFile:
         """Open a file that is held; a damaged one is salvaged first."""
@@ -219,13 +192,11 @@ class SpoolFiles:
         except database.Error as error:
             if not database.is_damaged(error):
                 raise
+        if number == OWN:
+            self._holdings.last = None  # some rows have new ids
         saved = spool_file.salvage(path)
         logger.error("a spool file was damaged and is set aside", extra={"file": path.name, "saved": saved})
         return SpoolFile(path)
-
-
-def _reserve(path: Path) -> Path:
-    return path.with_suffix(".reserve")
 
 
 def _is_empty(file: SpoolFile) -> bool:
@@ -237,7 +208,7 @@ class Spool(GroupCommit[SpoolFiles]):
 
     def __init__(self, folder: Path) -> None:
         """``folder`` is made when it is not there."""
-        self._holdings = _Holdings(folder)
+        self._holdings = Holdings(folder)
         super().__init__("spool", lambda: SpoolFiles(self._holdings))
 
     def close(self) -> None:

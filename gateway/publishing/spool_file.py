@@ -79,7 +79,7 @@ class SpoolFile(Database):
     def append(self, records: Iterable[Record]) -> list[int]:
         """Write records behind all others and give their ids, which grow and are never used twice."""
         now = time.time_ns() // 1_000_000
-        return [self._insert(id, now, record, None) for id, record in enumerate(records, self._next_id())]
+        return [self._insert(id, now, record, None) for id, record in enumerate(records, self.last_id() + 1)]
 
     def rows(self, after: int = 0, *, parked: bool = False) -> Iterator[Row]:
         """Give rows by id: those that wait, or those that are parked.
@@ -99,7 +99,7 @@ class SpoolFile(Database):
     def whole(self) -> bool:
         """Read the file to see whether it hangs together; damage within rows is met when they are read."""
         self.execute(f"SELECT {_COLUMNS} FROM records LIMIT 0")
-        self._next_id()
+        self.last_id()
         return super().whole()
 
     def copy(self, row: Row) -> None:
@@ -109,7 +109,7 @@ class SpoolFile(Database):
         if found is None:
             self._insert(row.id, *content)
         elif _row(found) != row:
-            self._insert(self._next_id(), *content)
+            self._insert(self.last_id() + 1, *content)
 
     def delete(self, ids: Iterable[int]) -> None:
         """Delete rows."""
@@ -132,8 +132,9 @@ class SpoolFile(Database):
         """Count the parked rows."""
         return int(self.execute("SELECT count(*) FROM records WHERE parked IS NOT NULL").fetchone()[0])
 
-    def _next_id(self) -> int:
-        return int(self.execute(_LAST_ID).fetchone()[0]) + 1
+    def last_id(self) -> int:
+        """Give the newest id that was ever used."""
+        return int(self.execute(_LAST_ID).fetchone()[0])
 
     def _insert(self, id: int, received: int, record: Record, parked: str | None) -> int:
         headers = strict_json.dump([(name, value.decode()) for name, value in record.headers]).decode()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 
 from gateway.errors import Unavailable
 from gateway.model import Health, Placement, Record
@@ -14,7 +15,7 @@ from gateway.publishing.drainer import Drainer
 from gateway.publishing.futures import Deadlines, fail
 from gateway.publishing.group_commit import GroupCommit
 from gateway.publishing.request import Request
-from gateway.publishing.shelf import Shelf, StepAside
+from gateway.publishing.shelf import SetAside, Shelf, StepAside
 from gateway.publishing.spool import SpoolFiles
 
 _CLOSE_SECONDS = 3.0
@@ -36,6 +37,7 @@ class Spooling:
         max_in_flight_bytes: int,
         alarm_seconds: float = 600,
         step_aside: StepAside = lambda record, error: None,
+        set_aside: SetAside = lambda kept: None,
     ) -> None:
         """``budget``, ``disk_timeout`` and ``alarm_seconds`` in seconds; ``always_spool`` is ack=spool."""
         self._client = client
@@ -49,6 +51,7 @@ class Spooling:
             max_bytes=max_bytes,
             max_in_flight_bytes=max_in_flight_bytes,
             step_aside=step_aside,
+            set_aside=set_aside,
             spooling=self._watch_disk,
         )
         self._dispatch = Dispatch(
@@ -59,6 +62,7 @@ class Spooling:
             max_in_flight_bytes=max_in_flight_bytes,
         )
         self._drainer = Drainer(spool, self._shelf.rows, self._dispatch, alarm_seconds)
+        self._slow = 0.0  # when the disk last let a request wait too long, by the monotonic clock
         self._closed = False
 
     def start(self) -> None:
@@ -96,9 +100,16 @@ class Spooling:
         self._closed = True
         self._drainer.stop()
         self._client.close(_CLOSE_SECONDS)
+        self._tidy()
         self._spool.close()
         self._budget.stop()
         self._disk.stop()
+
+    def _tidy(self) -> None:
+        """Delete what is acknowledged, even while it is being written, lest the next start sends it again."""
+        self._shelf.rows.retry()
+        if self._spool.running:
+            wait([self._spool.submit(lambda files: None, grows=False)], _CLOSE_SECONDS)
 
     def gauges(self) -> dict[str, float]:
         """Give what the metrics show of it."""
@@ -114,7 +125,13 @@ class Spooling:
     def _trouble(self) -> str | None:
         if self._spool.broken:
             return "the disk refuses"
+        if self._slow > self._shelf.heard:
+            return "the disk hangs"
         return "the spool is full" if self._shelf.backlog.full else None
 
     def _watch_disk(self, request: Request) -> None:
-        self._disk.watch(request.future, lambda: fail(request.future, Unavailable(_SLOW)))
+        self._disk.watch(request.future, lambda: self._too_slow(request))
+
+    def _too_slow(self, request: Request) -> None:
+        if fail(request.future, Unavailable(_SLOW)):
+            self._slow = time.monotonic()

@@ -43,11 +43,12 @@ class Supervision:
 
         ``answering``: the brokers answer; ``waiting``: records wait for them; ``alive``: its thread runs.
         """
+        now, since = self._now(), self._since  # which another thread may take away meanwhile
         if not (answering and waiting):
-            self._since = None
-        elif self._since is None:
-            self._since = self._now()
-        waited = 0.0 if self._since is None else self._now() - self._since
+            since = self._since = None
+        elif since is None:
+            since = self._since = now
+        waited = 0.0 if since is None else now - since
         return answering and (self._fault or not alive or waited >= self._patience)
 
     def replaced(self) -> None:

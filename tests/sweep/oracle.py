@@ -119,8 +119,9 @@ def _broken(answers: Sequence[Answer], found: Found, rules: Rules) -> Iterable[s
 def _told(what: str, ids: Iterable[str]) -> Iterable[str]:
     """Say how many, and name the first."""
     listed = sorted(ids)
+    more = ", …" if len(listed) > _EXAMPLES else ""
     if listed:
-        yield f"{len(listed)} {what}: {', '.join(listed[:_EXAMPLES])}{', …' if len(listed) > _EXAMPLES else ''}"
+        yield f"{len(listed)} {what}: {', '.join(listed[:_EXAMPLES])}{more}"
 
 
 def _ids(published: Iterable[Published]) -> set[str]:

@@ -6,14 +6,11 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 
 from tests.integration.processes import until
-from tests.sweep.events import Mix
 from tests.sweep.faults.fault import GATEWAY_KILLED, GATEWAY_STOPPED, SOON, Fault
 from tests.sweep.faults.of_kafka import hung
 from tests.sweep.gateway import timed
 from tests.sweep.oracle import Rules
 from tests.sweep.stage import Stage
-
-_FAST = Mix(clients=4, pause=0.0)  # a backlog that is not sent in a blink
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +48,6 @@ class DrainKilled(Fault):
     """While it sends what it spooled: several backlogs, each killed more than once."""
 
     rules: Rules = GATEWAY_KILLED
-    mix: Mix = _FAST
     rounds: int = 3
     kills: int = 2
     seconds: float = 3.0
