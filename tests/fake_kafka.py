@@ -53,6 +53,13 @@ class FakeKafka:
             for _, index, ended in self._take(most):
                 ended(index, Unavailable("failed"))
 
+    def fail_newest(self) -> None:
+        """End what came last as unknown."""
+        with self._one_at_a_time:
+            with self._lock:
+                _, index, ended = self.held.pop()
+            ended(index, Unavailable("failed"))
+
     def hang(self) -> None:
         """Acknowledge nothing more."""
         self.acknowledging = False

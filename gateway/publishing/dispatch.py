@@ -99,6 +99,11 @@ class Dispatch:
         with self._locked():
             self._known = True
 
+    @property
+    def draining(self) -> bool:
+        """Whether rows are under way to a Kafka that answers, so that there is soon room for more."""
+        return not self.away and self._pace.under_way > 0
+
     def window(self) -> int:
         """Say how many rows may be sent now."""
         with self._locked():
@@ -106,7 +111,7 @@ class Dispatch:
             if not (self._counted and self._shelf.backlog and self._client.available):
                 return 0
             self._added = self._shelf.backlog.added
-            return self._pace.room(away=self.away)
+            return self._pace.room(away=self.away, leaving=self._shelf.rows.leaving)
 
     def resend(self, found: Sequence[Found]) -> tuple[RowId | None, int]:
         """Send what may be sent of the rows, in order; say how far that went, and how many were sent.

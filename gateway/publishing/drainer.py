@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 Value = TypeVar("Value")
 
 _TICK_SECONDS = 0.1
+_BUSY_TICK_SECONDS = 0.003
 _HOUSEKEEPING_SECONDS = 2.0
 _STOP_SECONDS = 3.0
 _READ_BACK_SECONDS = 60.0  # a gigabyte takes a few
@@ -77,7 +78,7 @@ class Drainer:
                 due = time.monotonic() + _HOUSEKEEPING_SECONDS
                 self._try(self._keep_house)
             self._try(self._drain)
-            self._stop.wait(_TICK_SECONDS)
+            self._stop.wait(_BUSY_TICK_SECONDS if self._dispatch.draining else _TICK_SECONDS)
 
     def _try(self, work: Callable[[], None]) -> None:
         try:

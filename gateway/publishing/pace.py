@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-_WINDOW = 2_000
+_WINDOW = 64  # what a gateway that is killed while it drains may publish twice
 _PROBE = 20
 _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 10.0
@@ -17,23 +17,26 @@ class Pace:
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         """``now`` in seconds, monotonic."""
         self._now = now
-        self._under_way = 0
+        self.under_way = 0
         self._pause = _FIRST_PAUSE_SECONDS
         self._not_before = 0.0
 
-    def room(self, *, away: bool) -> int:
-        """Say how many rows may be sent now. While Kafka is away, no question follows one that is open."""
-        if self._now() < self._not_before or (away and self._under_way):
+    def room(self, *, away: bool, leaving: int = 0) -> int:
+        """Say how many rows may be sent now; ``leaving`` are acknowledged and not deleted yet.
+
+        While Kafka is away, no question follows one that is open.
+        """
+        if self._now() < self._not_before or (away and self.under_way):
             return 0
-        return _PROBE if away else _WINDOW - self._under_way
+        return _PROBE if away else _WINDOW - self.under_way - leaving
 
     def sent(self, rows: int) -> None:
         """Rows were sent."""
-        self._under_way += rows
+        self.under_way += rows
 
     def ended(self, *, acknowledged: bool) -> None:
         """A row came to an end; each failure after the pause before doubles it."""
-        self._under_way -= 1
+        self.under_way -= 1
         if acknowledged:
             self._pause, self._not_before = _FIRST_PAUSE_SECONDS, 0.0
         elif self._now() >= self._not_before:

@@ -31,6 +31,11 @@ class Rows:
         with self._lock:
             return any(row in rows for rows in (self._held, self._changing, self._leaving, self._gone))
 
+    @property
+    def leaving(self) -> int:
+        """Count the rows that are acknowledged and not deleted yet."""
+        return len(self._leaving)
+
     def hold(self, row: RowId) -> None:
         """The client has its record."""
         with self._lock:

@@ -8,6 +8,7 @@ import pytest
 from broker import Broker
 
 from tests.sweep.faults import SHORT, Fault
+from tests.sweep.report import MOST_REPEATED
 from tests.sweep.run import run
 
 pytestmark = pytest.mark.kafka
@@ -21,4 +22,5 @@ def test_nothing_is_lost(kafka: Broker, tmp_path: Path, fault: Fault) -> None:
     verdict = run(fault, tmp_path, SEED).verdict
     assert verdict.broken == ()
     assert verdict.taken > 0
-    assert fault.rules.repeats or not verdict.repeated
+    # A broker that stops may have written what it did not acknowledge any more: a copy, now and then.
+    assert fault.rules.repeats or verdict.repeated < MOST_REPEATED * verdict.taken

@@ -28,8 +28,8 @@ SWEEP: tuple[Fault, ...] = (
 )
 
 SHORT: tuple[Fault, ...] = (
-    BrokerAway(name="a", title="broker stopped, started", seconds=3, calm=1),
+    BrokerAway(name="a", title="broker stopped, started", seconds=2, calm=1),
     BrokerHung(name="b", title="broker hung for 3 s", seconds=3, calm=1),
-    GatewayKilled(name="d", title="gateway killed -9, 5 times", times=5, calm=1),
-    DrainKilled(name="e", title="gateway killed -9 while draining", rounds=1, kills=1, seconds=3),
+    GatewayKilled(name="d", title="gateway killed -9, 5 times", times=5, calm=1, longest=0.8),
+    DrainKilled(name="e", title="gateway killed -9 while draining", rounds=1, kills=1, seconds=1),
 )
