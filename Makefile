@@ -80,7 +80,7 @@ COMPILE = env -u PIP_FIND_LINKS CUSTOM_COMPILE_COMMAND="make lock" .venv/bin/pip
 lock: $(READY)  ## compile the pinned versions from pyproject.toml
 	$(COMPILE) --output-file $(PINS)/run.txt pyproject.toml
 	$(COMPILE) --only-build-deps --build-deps-for wheel --output-file $(PINS)/build.txt pyproject.toml
-	$(COMPILE) --extra dev --output-file $(PINS)/dev.txt pyproject.toml
+	$(COMPILE) --extra dev --extra librdkafka --extra tracing --output-file $(PINS)/dev.txt pyproject.toml
 
 clean:  ## remove what can be made again (not .data and .kafka, they hold events)
 	rm -rf .venv .audit build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
