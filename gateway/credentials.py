@@ -16,9 +16,10 @@ from datetime import datetime
 from enum import StrEnum
 from urllib.parse import parse_qsl
 
-from gateway import signatures
+from gateway import signatures, sns_signatures
 from gateway.denials import Denial, InvalidSignature, Reason, StaleSignature, Unauthenticated
 from gateway.signatures import PROFILES, Profile, as_bytes
+from gateway.sns_signatures import SnsKey
 
 QUERY_KEYS = ("access_token", "key")
 API_KEY = "x-api-key"
@@ -33,6 +34,7 @@ class Kind(StrEnum):
     BASIC = "basic"
     QUERY_KEY = "query-key"
     HMAC = "hmac"
+    SNS = "sns"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,13 +42,14 @@ class Credential:
     """One way to be known. ``id`` tells it from the principal's others; it is no secret.
 
     ``secret`` is the key of an HMAC, and of any other kind the SHA-256 of what is presented (of Basic:
-    ``user:password``). ``profile`` goes with an HMAC alone.
+    ``user:password``); ``profile`` goes with an HMAC alone. What SNS signs is checked by ``sns``.
     """
 
     id: str
     kind: Kind
     secret: bytes = field(repr=False)
     profile: Profile | None = None
+    sns: SnsKey | None = None
     expires: datetime | None = None
 
 
@@ -78,6 +81,7 @@ class Credentials:
         profiles = [p.credential.profile for p in self._proofs if p.credential.profile]
         # Those that nobody uses too: a request that is signed in vain is told so.
         self._profiles = tuple(dict.fromkeys([*profiles, *PROFILES.values()]))
+        self._sns = [proof for proof in self._proofs if proof.credential.sns]
         self._reads_query = any(p.credential.kind is Kind.QUERY_KEY for p in self._proofs)
 
     def verify(self, headers: Mapping[str, str], query: str, body: bytes, now: datetime) -> Proof:
@@ -97,6 +101,11 @@ class Credentials:
                     known += self._signing(profile, headers, body, now)
                 except (InvalidSignature, StaleSignature) as fault:
                     faults.append(fault)
+        if sns_signatures.HEADER in headers and self._sns:
+            try:
+                known += self._signing_as_sns(body)
+            except InvalidSignature as fault:
+                faults.append(fault)
         if not known:
             raise _denial(faults, bool(presented))
         return _the_one(known, now)
@@ -117,6 +126,17 @@ class Credentials:
         if not places:
             raise InvalidSignature(f"{profile.header} is not the signature of this body by a key known here")
         return [own[place] for place in places]
+
+    def _signing_as_sns(self, body: bytes) -> list[Proof]:
+        message = sns_signatures.read(body)
+        signing = [
+            p for p in self._sns if p.credential.sns and sns_signatures.is_signed(message, p.credential.sns)
+        ]
+        if not signing:
+            raise InvalidSignature(
+                "the message of SNS is not signed by a certificate known here for its topic"
+            )
+        return signing
 
 
 def _denial(faults: Sequence[Denial], presented: bool) -> Denial:

@@ -15,11 +15,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
-from gateway import rates, signatures
+from gateway import rates, signatures, sns_signatures
 from gateway.credentials import Credential, Credentials, Kind, Principal
 from gateway.errors import SettingsError
 from gateway.settings import SystemName, variable
 from gateway.signatures import NAMED_BY_THE_USER, PROFILES, Profile
+from gateway.sns_signatures import SnsKey
 
 _SHORT = 16
 _MOST_KEYS = 64
@@ -54,11 +55,22 @@ class _Signed(_Part):
     expires: AwareDatetime | None = None
 
 
+class _SignedBySns(_Part):
+    kind: Literal["sns"]
+    id: Name
+    certificate_file: Path
+    topics: list[Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:sns:")]] = Field(min_length=1)
+    sha1: bool = False
+    expires: AwareDatetime | None = None
+
+
 class _Principal(_Part):
     name: Name
     systems: list[SystemName] = Field(min_length=1)
     rate: Annotated[str, AfterValidator(rates.check)] | None = None
-    credentials: list[Annotated[_Hashed | _Signed, Field(discriminator="kind")]] = Field(min_length=1)
+    credentials: list[Annotated[_Hashed | _Signed | _SignedBySns, Field(discriminator="kind")]] = Field(
+        min_length=1
+    )
 
 
 class _File(_Part):
@@ -104,6 +116,8 @@ def _principal(item: _Principal, folder: Path, environ: Mapping[str, str], fault
             made = _hashed(given)
             if made.secret == _NOTHING:
                 faults.append(f"{place}: sha256 is that of nothing at all")
+        elif isinstance(given, _SignedBySns):
+            made = _of_sns(given, place, folder, faults)
         else:
             made = _signed(given, place, folder, environ, faults)
         if made.expires and made.expires <= datetime.now(UTC):
@@ -150,6 +164,18 @@ def _profile(given: _Signed) -> Profile:
     return profile
 
 
+def _of_sns(given: _SignedBySns, place: str, folder: Path, faults: _Faults) -> Credential:
+    key = None
+    try:
+        pem = (folder / given.certificate_file).read_bytes()
+        key = SnsKey(sns_signatures.public_key(pem), frozenset(given.topics), given.sha1)
+    except OSError as error:
+        faults.append(f"{place}: {folder / given.certificate_file} cannot be read: {error.strerror}")
+    except ValueError as error:
+        faults.append(f"{place}: {given.certificate_file} is not an RSA certificate in PEM: {error}")
+    return Credential(id=given.id, kind=Kind.SNS, secret=b"", sns=key, expires=given.expires)
+
+
 class _NoSecret(Exception):
     """There is none, or more than one."""
 
@@ -180,6 +206,9 @@ def _clashes(principals: Sequence[Principal]) -> Iterator[str]:
             owner = owners.setdefault((credential.profile, credential.secret), principal.name)
             if credential.secret and owner != principal.name:
                 yield f"principals {owner} and {principal.name} have the same secret"
+    topics = {(p.name, topic) for p in principals for c in p.credentials if c.sns for topic in c.sns.topics}
+    for topic in _repeated(topic for _, topic in topics):
+        yield f"two principals have the SNS topic {topic}"
     keys = Counter(c.profile.header for p in principals for c in p.credentials if c.profile)
     for header, number in keys.items():
         if number > _MOST_KEYS:

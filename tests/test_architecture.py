@@ -19,6 +19,7 @@ LONGEST = 260
 DOORS = {
     "click": ["cli.*", "server"],
     "cloudevents": ["routing"],
+    "cryptography": ["sns_signatures"],
     "flask": ["web.*", "app", "server"],
     "gunicorn": ["server", "web.application"],
     "jsonschema": ["schemas"],
