@@ -45,6 +45,11 @@ def is_timestamp_or_seconds(text: str) -> bool:
     return _accepts(timestamps.from_loose, text)
 
 
+def is_basic_date_time(text: str) -> bool:
+    """RFC 3339 date-time whose offset may lack its colon."""
+    return _accepts(timestamps.from_basic, text)
+
+
 def is_uri(text: str) -> bool:
     """An absolute URI (RFC 3986 section 4.3), fragment allowed."""
     return _URI.fullmatch(text) is not None
@@ -64,6 +69,7 @@ def _accepts(parse: Callable[[str], str], text: str) -> bool:
 
 
 FORMATS: dict[str, Callable[[str], bool]] = {
+    "basic-date-time": is_basic_date_time,
     "date-time": is_date_time,
     "timestamp-or-seconds": is_timestamp_or_seconds,
     "uri": is_uri,

@@ -9,6 +9,7 @@ _RFC3339 = re.compile(
     r"(\d{4}-\d{2}-\d{2})[Tt](\d{2}:\d{2}:\d{2})(?:\.(\d{1,18}))?([Zz]|[+-][0-2]\d:[0-5]\d)", re.ASCII
 )
 _LOCAL = re.compile(r"(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}(?::\d{2})?)(?:\.(\d{1,18}))?", re.ASCII)
+_BARE_OFFSET = re.compile(r"([+-]\d{2})(\d{2})\Z", re.ASCII)
 _SECONDS = re.compile(r"\d{1,12}(?:\.\d{1,9})?", re.ASCII)
 
 
@@ -42,6 +43,20 @@ def from_loose(value: str | int | float) -> str:
         return to_utc(value)
     day, clock, fraction = match.groups()
     return _text(_parse(f"{day}T{clock}+00:00"), fraction)
+
+
+def from_basic(text: str) -> str:
+    """Give UTC for a date-time whose offset may lack its colon (``+0000``), as Java and AWS write it.
+
+    Raises ValueError.
+    """
+    return to_utc(_BARE_OFFSET.sub(r"\1:\2", text))
+
+
+def from_milliseconds(value: int) -> str:
+    """Give UTC for milliseconds since 1970. Raises ValueError."""
+    seconds, rest = divmod(value, 1_000)
+    return _text(_from_seconds(seconds), f"{rest:03d}")
 
 
 def from_datetime(moment: datetime) -> str:

@@ -16,6 +16,7 @@ from gateway.settings import SYSTEMS
 from gateway.signatures import PROFILES
 
 _BYTES = 32
+_MADE = [kind.value for kind in Kind if kind is not Kind.SNS]  # whose key is Amazon's own
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -26,7 +27,7 @@ def credentials() -> None:
 
 @credentials.command()
 @click.argument("name")
-@click.option("--kind", type=click.Choice([kind.value for kind in Kind]), default="bearer", show_default=True)
+@click.option("--kind", type=click.Choice(_MADE), default="bearer", show_default=True)
 @click.option("--profile", type=click.Choice(list(PROFILES)), default="github", help="How an hmac is made.")
 @click.option(
     "--system",
