@@ -26,7 +26,7 @@ _MOST_KEYS = 64
 _NOTHING = hashlib.sha256(b"").digest()
 _NOBODY_ELSE = stat.S_IROTH | stat.S_IWOTH | stat.S_IWGRP
 
-ProfileName = Literal["github", "jira", "pagerduty", "grafana", "standard-webhooks"]
+ProfileName = Literal["github", "jira", "pagerduty", "grafana", "sentry", "standard-webhooks"]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$"), AfterValidator(str.lower)]
 
