@@ -13,6 +13,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
+from gateway.haste import NO_HASTE, Haste
+
 
 class Outcome(StrEnum):
     """How an event ended. Every event ends in exactly one of these and is counted once."""
@@ -237,8 +239,8 @@ class Publisher(Protocol):
     def start(self) -> None:
         """Begin work in this process (after a fork). Must not block and must not need a live broker."""
 
-    def publish(self, records: Sequence[Record]) -> Future[tuple[Placement, ...]]:
-        """Take records, in order. Must not block.
+    def publish(self, records: Sequence[Record], haste: Haste = NO_HASTE) -> Future[tuple[Placement, ...]]:
+        """Take records, in order, and answer as their sender's haste demands. Must not block.
 
         The future gives one placement a record, in order, once all are durable; or raises ``Unavailable``,
         which means *unknown*: any of them may have been written, and sending again is safe.
