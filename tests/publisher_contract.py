@@ -109,7 +109,9 @@ class PublisherContract:
         partitions = {(read.key, read.partition) for read in started.read()}
         assert len(partitions) == 2
 
-    @pytest.mark.parametrize("haste", [Haste(budget=0.2), Haste(spool=True), Haste(0.2, spool=True)], ids=str)
+    @pytest.mark.parametrize(
+        "haste", [Haste(budget=WAIT), Haste(spool=True), Haste(WAIT, spool=True)], ids=str
+    )
     def test_a_record_of_a_sender_in_haste_is_taken_as_well_and_read_back_once(
         self, started: Made, haste: Haste
     ) -> None:
