@@ -53,7 +53,7 @@ class Message:
     ``system`` is the system pinned by the path, ``resource`` an id given by the path, ``update`` tells a
     change of something known (PUT, PATCH) from a first notice. ``id`` is the request's own fresh id.
     ``principal`` is who sent it, as its credential proves, and ``systems`` those it may send events of: None
-    for any, where nobody has to prove anything.
+    for any, where nobody has to prove anything. ``source`` is what its events come from, where that was set.
     """
 
     headers: Mapping[str, str]
@@ -65,6 +65,7 @@ class Message:
     update: bool = False
     principal: str | None = None
     systems: frozenset[str] | None = None
+    source: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +75,8 @@ class Document:
     ``raw`` is the document's text as sent, digit for digit, less the white space between its tokens;
     ``data`` the same, parsed. ``attributes`` are the CloudEvents context attributes it came with, ``None``
     for plain JSON. ``pointer`` is where the document lies in the body, to begin the pointers of its
-    problems with. ``fresh_id`` is an id to use when the sender gave none.
+    problems with. ``fresh_id`` is an id to use when the sender gave none. ``place`` is the event's in the
+    group that came as one document.
     """
 
     data: Any
@@ -83,6 +85,7 @@ class Document:
     attributes: Mapping[str, str] | None = None
     pointer: str = ""
     fresh_id: str = ""
+    place: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from gateway.credentials import Credentials
 from gateway.credentials_file import load
-from gateway.settings import SYSTEMS
+from gateway.systems import SYSTEMS
 from tests.door import Door
 
 Headers = dict[str, str]

@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 import click
 
 from gateway.credentials import QUERY_KEYS, Kind
-from gateway.settings import SYSTEMS
 from gateway.signatures import PROFILES
+from gateway.systems import SYSTEMS
 
 _BYTES = 32
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
