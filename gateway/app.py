@@ -12,6 +12,7 @@ from gateway import settings as settings_module
 from gateway.credentials import Credentials
 from gateway.dead_letters import DeadLetters
 from gateway.errors import SettingsError
+from gateway.haste import Haste, Hastes
 from gateway.keeper import Keeper
 from gateway.metrics import Metrics
 from gateway.model import Fault, Publisher
@@ -77,6 +78,7 @@ def build(
         schemas=store,
         router=router,
         publisher=publisher,
+        hastes=build_hastes(settings),
         keeper=keeper,
         metrics=metrics,
         max_record_bytes=settings.max_record_bytes,
@@ -116,6 +118,19 @@ def build_dead_letters(settings: Settings, router: Router, headers: frozenset[st
         max_record_bytes=settings.max_record_bytes,
         on=settings.dead_letters,
         headers=headers,
+    )
+
+
+def build_hastes(settings: Settings) -> Hastes:
+    """Give which systems wait less for Kafka than all others; a longer wait than that of all is none."""
+    if settings.ack == "broker" and settings.system_ack:
+        system_ack, ack = map(settings_module.variable, ("system_ack", "ack"))
+        raise SettingsError([f"{system_ack}: contradicts {ack}=broker, which has no spool"])
+    budgets = settings.system_ack_budget_ms
+    shorter = {system: ms / 1_000 for system, ms in budgets.items() if ms < settings.ack_budget_ms}
+    named = {*shorter, *settings.system_ack}
+    return Hastes(
+        {system: Haste(shorter.get(system), spool=system in settings.system_ack) for system in named}
     )
 
 

@@ -22,6 +22,7 @@ from gateway.errors import (
     SchemaViolation,
     TooLarge,
 )
+from gateway.haste import Hastes
 from gateway.keeper import Keeper, Taken
 from gateway.metrics import Metrics
 from gateway.model import (
@@ -66,6 +67,7 @@ class Pipeline:
         schemas: SchemaStore,
         router: Router,
         publisher: Publisher,
+        hastes: Hastes,
         keeper: Keeper,
         metrics: Metrics,
         max_record_bytes: int,
@@ -80,6 +82,7 @@ class Pipeline:
         self.schemas = schemas
         self.router = router
         self.publisher = publisher
+        self.hastes = hastes
         self.keeper = keeper
         self.metrics = metrics
         self._max_record_bytes = max_record_bytes
@@ -106,7 +109,8 @@ class Pipeline:
         for control in prepared.controls:
             self._tell(message, control)
         try:
-            published = self.publisher.publish([event.record for event in events])
+            haste = self.hastes.of(event.envelope.system for event in events)
+            published = self.publisher.publish([event.record for event in events], haste)
         except Exception:
             fail(taken, self._bug(message, [event.envelope.system for event in events]))
         else:

@@ -17,6 +17,10 @@ BUILT_IN: Mapping[str, str] = {
     "incidents": "gateway.sources.incidents:Incidents",
     "alertmanager": "gateway.sources.alertmanager:Alertmanager",
     "grafana": "gateway.sources.grafana:Grafana",
+    "pagerduty": "gateway.sources.pagerduty:PagerDuty",
+    "jira": "gateway.sources.jira:Jira",
+    "github": "gateway.sources.github:GitHub",
+    "sentry": "gateway.sources.sentry:Sentry",
 }
 SYSTEMS = tuple(BUILT_IN)
 ALL = "all"

@@ -109,7 +109,8 @@ def test_what_a_valid_example_publishes_is_an_envelope(door: Door, example: Exam
 @each_valid
 def test_the_payload_is_what_the_sender_sent_digit_for_digit(door: Door, example: Example) -> None:
     post(door, example)
-    assert [exact(record.value)["payload"] for record in door.published] == sent_documents(example)
+    sent = sent_documents(example) if example.expected["records"] else []  # a control message is kept nowhere
+    assert [exact(record.value)["payload"] for record in door.published] == sent
 
 
 @each_invalid

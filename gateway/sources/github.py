@@ -10,10 +10,15 @@ from typing import Any
 
 from gateway.errors import SchemaViolation
 from gateway.model import Document, Envelope, Problem, Subject
+from gateway.schemas import SchemaStore
+from gateway.settings import Settings
 from gateway.sources import github_events
+from gateway.sources.disguises import FORM, in_payload
 from gateway.sources.github_events import Meaning
 from gateway.sources.links import first_link
 from gateway.sources.source import (
+    Control,
+    Disguise,
     Pair,
     Source,
     event_time,
@@ -29,6 +34,7 @@ ISSUES, DEPLOYMENT, WORKFLOW = "issues", "deployment_status", "workflow_run"
 _SCHEMAS = {
     event: f"github/{event.replace('_', '-')}.schema.json" for event in (ISSUES, DEPLOYMENT, WORKFLOW)
 }
+PING = "ping"
 _OTHER_SCHEMA = "github/event.schema.json"
 
 
@@ -38,10 +44,19 @@ class GitHub(Source):
     name = "github"
     title = "GitHub webhooks"
     marks = "the header X-GitHub-Event"
+    header_marks = (EVENT,)
+    headers_read = (DELIVERY,)
+    disguises = (Disguise(EVENT, FORM, in_payload),)
+    controls = (PING,)
 
     def __init__(self, *, incident_labels: Collection[str] = ("incident",)) -> None:
         """An issue with one of these labels, in any case, is an incident."""
         self._incident_labels = frozenset(label.lower() for label in incident_labels)
+
+    @classmethod
+    def make(cls, settings: Settings, schemas: SchemaStore) -> GitHub:
+        """Which labels tell an incident is the user's own choice."""
+        return cls(incident_labels=settings.github_incident_labels)
 
     def pairs(self) -> frozenset[Pair]:
         """What CDEvents has a word for."""
@@ -49,7 +64,13 @@ class GitHub(Source):
 
     def recognise(self, document: Document) -> bool:
         """The header alone says what the body is."""
-        return EVENT in document.message.headers
+        return False
+
+    def control(self, document: Document) -> Control | None:
+        """What GitHub sends when a webhook is made, and on demand."""
+        if document.message.headers.get(EVENT, "").strip() != PING:
+            return None
+        return Control(self.name, PING, f"GitHub tested webhook {_hook(document)}")
 
     def schema(self, document: Document) -> str:
         """Choose by the event. Raises SchemaViolation without the header that names it."""
@@ -66,7 +87,8 @@ class GitHub(Source):
         meaning = self._meaning(event, data)
         noun, predicate = meaning.pair
         site = first_link(repository.get("html_url"), mapping(data.get("organization")).get("url"))
-        source, id = _identity(document, site or relative_source(self.name), dated=event in _SCHEMAS)
+        named = document.message.source or site or relative_source(self.name)
+        source, id = _identity(document, named, dated=event in _SCHEMAS)
         return self.envelope(
             document,
             id=id,
@@ -91,6 +113,10 @@ class GitHub(Source):
         if event == DEPLOYMENT:
             return github_events.deployment(data)
         return github_events.run(data) if event == WORKFLOW else github_events.other(event, data)
+
+
+def _hook(document: Document) -> str:
+    return text_of(mapping(document.data).get("hook_id")) or "without an id"
 
 
 def _identity(document: Document, source: str, *, dated: bool) -> tuple[str, str]:

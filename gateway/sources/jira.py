@@ -12,6 +12,8 @@ from typing import Any
 
 from gateway import timestamps
 from gateway.model import Details, Document, Envelope, Subject
+from gateway.schemas import SchemaStore
+from gateway.settings import Settings
 from gateway.sources.links import first_link, host_of
 from gateway.sources.source import (
     Pair,
@@ -58,18 +60,24 @@ class Jira(Source):
     title = "Jira webhooks"
     marks = "the header X-Atlassian-Webhook-Identifier, or an object with webhookEvent and timestamp"
 
+    header_marks = (IDENTIFIER,)
+
     def __init__(self, *, incident_types: Collection[str] = ("incident",)) -> None:
         """An issue is an incident when the name of its type holds one of these words, in any case."""
         self._incident_types = tuple(type.lower() for type in incident_types)
+
+    @classmethod
+    def make(cls, settings: Settings, schemas: SchemaStore) -> Jira:
+        """What the types of issues are called differs from site to site."""
+        return cls(incident_types=settings.jira_incident_types)
 
     def pairs(self) -> frozenset[Pair]:
         """What CDEvents has a word for."""
         return frozenset((*INCIDENT.values(), *TICKET.values())) - _OWN_WORDS
 
     def recognise(self, document: Document) -> bool:
-        """Cloud's header, or the two members that every body has."""
-        data = mapping(document.data)
-        return IDENTIFIER in document.message.headers or {"webhookEvent", "timestamp"} <= data.keys()
+        """The two members that every body has; Data Center sends no header that tells."""
+        return {"webhookEvent", "timestamp"} <= mapping(document.data).keys()
 
     def schema(self, document: Document) -> str:
         """What happens to issues needs an issue; of anything else little is known."""
@@ -87,7 +95,8 @@ class Jira(Source):
         key = text_of(issue.get("key"))
         page = uri_of(f"{site}/browse/{key}") if site and key else None
         subject = first(thing.get("id"), issue.get("id"))
-        source, id = _identity(document, site or relative_source(self.name), subject)
+        named = document.message.source or site or relative_source(self.name)
+        source, id = _identity(document, named, subject)
         return self.envelope(
             document,
             id=id,

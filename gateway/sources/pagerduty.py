@@ -12,6 +12,7 @@ from typing import Any
 from gateway.model import Details, Document, Envelope, Reference, Subject
 from gateway.sources.links import first_link, host_of
 from gateway.sources.source import (
+    Control,
     Pair,
     Source,
     event_time,
@@ -35,6 +36,8 @@ MEANING: dict[str, Pair] = {TRIGGERED: DETECTED, "incident.resolved": RESOLVED}
 _PERSON = "user_reference"
 # An incident that was merged into another is closed by PagerDuty, and goes on there.
 _MERGED = "merge_resolve_reason"
+PING = "ping"
+_PING = "pagey.ping"
 _LABELS = ("number", "incident_key")
 
 
@@ -44,6 +47,7 @@ class PagerDuty(Source):
     name = "pagerduty"
     title = "PagerDuty V3 webhooks"
     marks = "the header X-PagerDuty-Signature, or an object with event.event_type and event.resource_type"
+    controls = (PING,)
 
     def pairs(self) -> frozenset[Pair]:
         """An incident is triggered by a machine or a person, and resolved; all else is custom."""
@@ -57,6 +61,13 @@ class PagerDuty(Source):
     def schema(self, document: Document) -> str:
         """One schema for all."""
         return _SCHEMA
+
+    def control(self, document: Document) -> Control | None:
+        """The test that PagerDuty sends when it is asked to."""
+        event = mapping(mapping(document.data).get("event"))
+        if str(event.get("event_type")).lower() != _PING:
+            return None
+        return Control(self.name, PING, "PagerDuty tested a webhook subscription")
 
     def fold(self, data: Any) -> Any:
         """Event types are compared in lower case, so that no other spelling slips past the table."""
@@ -77,7 +88,7 @@ class PagerDuty(Source):
         return self.envelope(
             document,
             id=event["id"],
-            source=host or relative_source(self.name),
+            source=document.message.source or host or relative_source(self.name),
             subject=Subject(noun, _subject_id(noun, data, incident) or event["id"]),
             predicate=predicate,
             time=event_time(document, event["occurred_at"]),

@@ -16,6 +16,7 @@ from gateway.formats import is_timestamp_or_seconds
 from gateway.model import Details, Document, Envelope, Problem, Reference, Subject
 from gateway.sources.links import first_link, host_of
 from gateway.sources.source import (
+    Control,
     Pair,
     Source,
     event_time,
@@ -32,6 +33,7 @@ from gateway.sources.source import (
 
 RESOURCE, TIMESTAMP, REQUEST = "sentry-hook-resource", "sentry-hook-timestamp", "request-id"
 EVENT_ALERT, METRIC_ALERT, ISSUE = "event_alert", "metric_alert", "issue"
+INSTALLATION = "installation"
 _SCHEMAS = {
     name: f"sentry/{name.replace('_', '-')}.schema.json" for name in (EVENT_ALERT, METRIC_ALERT, ISSUE)
 }
@@ -57,6 +59,9 @@ class Sentry(Source):
     name = "sentry"
     title = "Sentry integration webhooks"
     marks = "the header Sentry-Hook-Resource"
+    header_marks = (RESOURCE,)
+    headers_read = (TIMESTAMP, REQUEST)
+    controls = (INSTALLATION,)
 
     def pairs(self) -> frozenset[Pair]:
         """An alert fires and clears; all else is custom."""
@@ -64,7 +69,14 @@ class Sentry(Source):
 
     def recognise(self, document: Document) -> bool:
         """The header alone says what the body is."""
-        return RESOURCE in document.message.headers
+        return False
+
+    def control(self, document: Document) -> Control | None:
+        """An integration was installed or taken away."""
+        if _resource(document) != INSTALLATION:
+            return None
+        action = text_of(mapping(document.data).get("action"))
+        return Control(self.name, INSTALLATION, f"an integration of Sentry was {word(action or 'changed')}")
 
     def schema(self, document: Document) -> str:
         """Choose by the resource. Raises SchemaViolation without the header that names it."""
@@ -198,7 +210,7 @@ def _identity(document: Document, notice: _Notice) -> tuple[str, str]:
     """The body's own id; else that of the request, which a second attempt does not repeat; else a hash."""
     installation = text_of(mapping(document.data.get("installation")).get("uuid"))
     told = _ORGANISATION.match(notice.url or "")
-    source = told[0] if told else host_of(notice.url)
+    source = document.message.source or (told[0] if told else host_of(notice.url))
     source = source or relative_source("sentry", *([installation] if installation else []))
     id = notice.id or document.message.headers.get(REQUEST, "").strip()
     return (source, id) if id else identity(document, source, dated=True)
