@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from flask import Flask
 
-from gateway import credentials_file, exposure, logs, schemas
+from gateway import credentials_file, exposure, logs, schemas, sources
 from gateway import settings as settings_module
 from gateway.credentials import Credentials
 from gateway.dead_letters import DeadLetters
 from gateway.errors import SettingsError
+from gateway.haste import Haste, Hastes
 from gateway.keeper import Keeper
 from gateway.metrics import Metrics
 from gateway.model import Fault, Publisher
@@ -27,13 +28,7 @@ from gateway.routing import Naming, Router
 from gateway.schemas import SchemaStore
 from gateway.settings import Settings
 from gateway.sources import Sources
-from gateway.sources.cdevents import CDEvents
-from gateway.sources.ctoai import CtoAi
-from gateway.sources.ibm import Ibm
-from gateway.sources.incidents import Incidents
 from gateway.sources.reading import Reader
-from gateway.sources.source import Source
-from gateway.sources.tracker import Tracker
 from gateway.web.application import create_application
 from gateway.web.door import Door
 from gateway.web.guard import Guard
@@ -63,9 +58,9 @@ def build(
     if credentials is None and settings.credentials_file:
         credentials = Credentials(())
     store = SchemaStore(schemas.folder())
-    sources = build_sources(settings, store)
-    router = build_router(settings, store, sources)
-    dead_letters = build_dead_letters(settings, router)
+    understood = sources.load(settings, store)
+    router = build_router(settings, store, understood)
+    dead_letters = build_dead_letters(settings, router, understood.headers_read)
     metrics = Metrics()
     publisher = publisher or build_publisher(
         settings, router.topics(), step_aside=dead_letters.of_record, metrics=metrics
@@ -78,32 +73,22 @@ def build(
         max_in_flight_bytes=settings.max_in_flight_bytes // 4,
     )
     pipeline = Pipeline(
-        reader=Reader(store, settings.max_batch_events, sources.lenient),
-        sources=sources,
+        reader=Reader(store, settings.max_batch_events, understood.lenient, understood.disguises),
+        sources=understood,
         schemas=store,
         router=router,
         publisher=publisher,
+        hastes=build_hastes(settings),
         keeper=keeper,
         metrics=metrics,
         max_record_bytes=settings.max_record_bytes,
+        max_events=settings.max_batch_events,
     )
     door = Door(settings, pipeline, metrics, Guard(credentials, settings.rate_limit, metrics))
     application = create_application(
         settings=settings, door=door, publisher=publisher, metrics=metrics, schemas=store
     )
     return Gateway(settings, store, router, pipeline, publisher, door, application)
-
-
-def build_sources(settings: Settings, store: SchemaStore) -> Sources:
-    """Give the systems that are switched on."""
-    makers: Mapping[str, Callable[[], Source]] = {
-        "cdevents": lambda: CDEvents(store, lenient_identity=settings.cdevents_lenient_identity),
-        "ctoai": CtoAi,
-        "ibm": Ibm,
-        "tracker": lambda: Tracker(status_table=settings.tracker_status_table),
-        "incidents": Incidents,
-    }
-    return Sources([makers[name]() for name in settings.systems])
 
 
 def build_router(settings: Settings, store: SchemaStore, sources: Sources) -> Router:
@@ -123,12 +108,30 @@ def build_router(settings: Settings, store: SchemaStore, sources: Sources) -> Ro
         raise SettingsError([f"{names}: {error}"]) from None
 
 
-def build_dead_letters(settings: Settings, router: Router) -> DeadLetters:
+def build_dead_letters(settings: Settings, router: Router, headers: frozenset[str]) -> DeadLetters:
     """Give what keeps refused events, which quarantine cannot do without."""
     if settings.quarantine_systems and not settings.dead_letters:
         quarantine, kept = map(settings_module.variable, ("quarantine_systems", "dead_letters"))
         raise SettingsError([f"{quarantine}: answers 202 for what is kept, so {kept} must be true"])
-    return DeadLetters(router, max_record_bytes=settings.max_record_bytes, on=settings.dead_letters)
+    return DeadLetters(
+        router,
+        max_record_bytes=settings.max_record_bytes,
+        on=settings.dead_letters,
+        headers=headers,
+    )
+
+
+def build_hastes(settings: Settings) -> Hastes:
+    """Give which systems wait less for Kafka than all others; a longer wait than that of all is none."""
+    if settings.ack == "broker" and settings.system_ack:
+        system_ack, ack = map(settings_module.variable, ("system_ack", "ack"))
+        raise SettingsError([f"{system_ack}: contradicts {ack}=broker, which has no spool"])
+    budgets = settings.system_ack_budget_ms
+    shorter = {system: ms / 1_000 for system, ms in budgets.items() if ms < settings.ack_budget_ms}
+    named = {*shorter, *settings.system_ack}
+    return Hastes(
+        {system: Haste(shorter.get(system), spool=system in settings.system_ack) for system in named}
+    )
 
 
 def build_publisher(

@@ -55,12 +55,16 @@ class Credential:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Principal:
-    """Somebody who may send events of some systems. ``rate`` is None for that of everybody."""
+    """Somebody who may send events of some systems. ``rate`` is None for that of everybody.
+
+    ``source`` is the CloudEvents source of its events, for systems that name none or one that changes.
+    """
 
     name: str
     systems: frozenset[str]
     credentials: tuple[Credential, ...] = field(repr=False)
     rate: str | None = None
+    source: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
-from gateway import rates, signatures, sns_signatures
+from gateway import formats, rates, signatures, sns_signatures, systems
 from gateway.credentials import Credential, Credentials, Kind, Principal
 from gateway.errors import SettingsError
 from gateway.settings import SystemName, variable
@@ -27,8 +27,9 @@ _MOST_KEYS = 64
 _NOTHING = hashlib.sha256(b"").digest()
 _NOBODY_ELSE = stat.S_IROTH | stat.S_IWOTH | stat.S_IWGRP
 
-ProfileName = Literal["github", "jira", "pagerduty", "grafana", "standard-webhooks"]
+ProfileName = Literal["github", "jira", "pagerduty", "grafana", "sentry", "standard-webhooks"]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+SourceName = Annotated[str, Field(min_length=1, max_length=1024), AfterValidator(formats.uri_reference)]
 HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$"), AfterValidator(str.lower)]
 
 
@@ -68,6 +69,7 @@ class _Principal(_Part):
     name: Name
     systems: list[SystemName] = Field(min_length=1)
     rate: Annotated[str, AfterValidator(rates.check)] | None = None
+    source: SourceName | None = None
     credentials: list[Annotated[_Hashed | _Signed | _SignedBySns, Field(discriminator="kind")]] = Field(
         min_length=1
     )
@@ -126,7 +128,11 @@ def _principal(item: _Principal, folder: Path, environ: Mapping[str, str], fault
             faults.append(f"{place}: another one has the same id")
         credentials.append(made)
     return Principal(
-        name=item.name, systems=frozenset(item.systems), credentials=tuple(credentials), rate=item.rate
+        name=item.name,
+        systems=frozenset(systems.expand(item.systems)),
+        credentials=tuple(credentials),
+        rate=item.rate,
+        source=item.source,
     )
 
 

@@ -20,15 +20,13 @@ from gateway.errors import GatewayError, Refusal
 from gateway.model import Fault, Message, Record, StoredRecord
 from gateway.routing import Router
 from gateway.schemas import DEADLETTER, SchemaStore
-from gateway.sources.incidents import TENANT_HEADER
 from gateway.sources.source import DELIVERY_ID_HEADERS
 
 VERSION = "1"
 UNKNOWN = "unknown"
-# What the gateway reads, or may tell, of a request. The value of any other header may be a secret.
-KEPT_HEADERS = frozenset(
-    {"content-type", *DELIVERY_ID_HEADERS, TENANT_HEADER, "user-agent", "traceparent", "tracestate"}
-)
+# What the gateway reads, or may tell, of any request; each source adds what it reads. The value of any other
+# header may be a secret.
+KEPT_HEADERS = frozenset({"content-type", *DELIVERY_ID_HEADERS, "user-agent", "traceparent", "tracestate"})
 _CLOUDEVENTS = "ce-"
 _UTF8, _GZIP = "utf-8", "gzip+base64"
 # Bounds on everything but the body, so that a dead letter without one fits the smallest record.
@@ -59,17 +57,20 @@ class Kept:
 class DeadLetters:
     """Makes dead letters that are no larger than a record may be."""
 
-    def __init__(self, router: Router, *, max_record_bytes: int, on: bool) -> None:
-        """Nothing is made unless ``on``."""
+    def __init__(
+        self, router: Router, *, max_record_bytes: int, on: bool, headers: frozenset[str] = frozenset()
+    ) -> None:
+        """Nothing is made unless ``on``. ``headers`` are kept besides those that every request may have."""
         self._router = router
         self._max_record_bytes = max_record_bytes
         self._on = on
+        self._kept = KEPT_HEADERS | headers
 
     def of_request(self, message: Message, error: GatewayError) -> DeadLetter | None:
         """Keep a request; None when dead letters are switched off."""
         if not self._on:
             return None
-        headers, omitted = _divide(message.headers)
+        headers, omitted = _divide(message.headers, self._kept)
         request: dict[str, Any] = {
             "system": message.system,
             "resource": message.resource,
@@ -79,12 +80,14 @@ class DeadLetters:
         }
         if message.systems is not None:  # a replay must not do for a principal what it may not do itself
             request |= {"principal": message.principal, "systems": sorted(message.systems)}
+        if message.source is not None:
+            request["source"] = message.source
         received = timestamps.from_datetime(message.received)
         head = _head(error, error.fault, message.id, received, system_of(message, error))
         for body in _forms("body", message.body):
             record = self._record(head | {"request": request | body})
             if record.size <= self._max_record_bytes:
-                return DeadLetter(record, whole=not any(map(_is_kept, omitted)))
+                return DeadLetter(record, whole=not any(_is_kept(name, self._kept) for name in omitted))
         digest = hashlib.sha256(message.body).hexdigest()
         gone = {"body": None, "bodyBytes": len(message.body), "bodySha256": digest}
         return DeadLetter(self._record(head | {"request": request | gone}), whole=False)
@@ -117,8 +120,8 @@ class DeadLetters:
         return self._router.dead_letter(content["requestId"], content["receivedTime"], value)
 
 
-def read(stored: StoredRecord, schemas: SchemaStore) -> Kept:
-    """Read a dead letter back. Raises ValueError when it is none."""
+def read(stored: StoredRecord, schemas: SchemaStore, headers: frozenset[str] = frozenset()) -> Kept:
+    """Read a dead letter back; ``headers`` as it was made with. Raises ValueError when it is none."""
     try:
         letter = _inner(strict_json.parse(stored.value))
     except Refusal as refusal:
@@ -133,7 +136,7 @@ def read(stored: StoredRecord, schemas: SchemaStore) -> Kept:
         system=letter["system"],
         content=_record_of(letter["record"])
         if "record" in letter
-        else _message_of(letter["request"], letter["requestId"], received),
+        else _message_of(letter["request"], letter["requestId"], received, KEPT_HEADERS | headers),
     )
 
 
@@ -157,16 +160,17 @@ def _head(error: GatewayError, fault: Fault, id: str, received: str, system: str
     } | omitted
 
 
-def _divide(headers: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+def _divide(headers: Mapping[str, str], wanted: frozenset[str]) -> tuple[dict[str, str], list[str]]:
     """Give the headers that are kept, and the names of the others: first those that should have been kept."""
     short = (item for item in headers.items() if len(item[0]) <= _LONGEST_NAME)
-    kept = dict(_first(item for item in short if _is_kept(item[0])))
-    others = sorted((name for name in headers if name not in kept), key=lambda name: not _is_kept(name))
+    kept = dict(_first(item for item in short if _is_kept(item[0], wanted)))
+    left = (name for name in headers if name not in kept)
+    others = sorted(left, key=lambda name: not _is_kept(name, wanted))
     return kept, [name[:_LONGEST_NAME] for name in others[:_MOST_NAMES]]
 
 
-def _is_kept(name: str) -> bool:
-    return name in KEPT_HEADERS or name.startswith(_CLOUDEVENTS)
+def _is_kept(name: str, wanted: frozenset[str]) -> bool:
+    return name in wanted or name.startswith(_CLOUDEVENTS)
 
 
 def _first(items: Iterable[Any]) -> list[Any]:
@@ -218,8 +222,10 @@ def _digest(record: Record) -> str:
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:40]
 
 
-def _message_of(request: Mapping[str, Any], id: str, received: datetime) -> Message | None:
-    if request["body"] is None or any(map(_is_kept, request["omittedHeaders"])):
+def _message_of(
+    request: Mapping[str, Any], id: str, received: datetime, wanted: frozenset[str]
+) -> Message | None:
+    if request["body"] is None or any(_is_kept(name, wanted) for name in request["omittedHeaders"]):
         return None
     return Message(
         headers=request["headers"],
@@ -231,6 +237,7 @@ def _message_of(request: Mapping[str, Any], id: str, received: datetime) -> Mess
         update=request["update"],
         principal=request.get("principal"),
         systems=frozenset(request["systems"]) if "systems" in request else None,
+        source=request.get("source"),
     )
 
 

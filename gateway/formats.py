@@ -60,6 +60,13 @@ def is_uri_reference(text: str) -> bool:
     return is_uri(text) or _RELATIVE.fullmatch(text) is not None
 
 
+def uri_reference(text: str) -> str:
+    """Demand a URI or a relative reference. Raises ValueError."""
+    if not is_uri_reference(text):
+        raise ValueError("must be a URI or a relative reference, such as https://host or /monitoring/eu")
+    return text
+
+
 def _accepts(parse: Callable[[str], str], text: str) -> bool:
     try:
         parse(text)

@@ -66,6 +66,12 @@ class Metrics:
             ["principal", "credential"],
             registry=self._registry,
         )
+        self._controls = Counter(
+            "gateway_control_messages",
+            "Messages of senders that are no events, such as a test or a request to confirm an address",
+            ["system", "kind"],
+            registry=self._registry,
+        )
         self._rebuilds = Counter(
             "gateway_producer_rebuilds",
             "Kafka producers that were stuck and replaced",
@@ -91,6 +97,10 @@ class Metrics:
     def count_use(self, principal: str, credential: str) -> None:
         """Count a use of a credential, so that an old one is seen to be out of use."""
         self._credential_uses.labels(principal, credential).inc()
+
+    def count_control(self, system: str, kind: str) -> None:
+        """Count a message that is no event; ``kind`` is one that its source declares."""
+        self._controls.labels(system, kind).inc()
 
     def count_rebuild(self) -> None:
         """Count a producer that was replaced."""

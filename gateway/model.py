@@ -13,6 +13,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
+from gateway.haste import NO_HASTE, Haste
+
 
 class Outcome(StrEnum):
     """How an event ended. Every event ends in exactly one of these and is counted once."""
@@ -51,7 +53,7 @@ class Message:
     ``system`` is the system pinned by the path, ``resource`` an id given by the path, ``update`` tells a
     change of something known (PUT, PATCH) from a first notice. ``id`` is the request's own fresh id.
     ``principal`` is who sent it, as its credential proves, and ``systems`` those it may send events of: None
-    for any, where nobody has to prove anything.
+    for any, where nobody has to prove anything. ``source`` is what its events come from, where that was set.
     """
 
     headers: Mapping[str, str]
@@ -63,6 +65,7 @@ class Message:
     update: bool = False
     principal: str | None = None
     systems: frozenset[str] | None = None
+    source: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +75,8 @@ class Document:
     ``raw`` is the document's text as sent, digit for digit, less the white space between its tokens;
     ``data`` the same, parsed. ``attributes`` are the CloudEvents context attributes it came with, ``None``
     for plain JSON. ``pointer`` is where the document lies in the body, to begin the pointers of its
-    problems with. ``fresh_id`` is an id to use when the sender gave none.
+    problems with. ``fresh_id`` is an id to use when the sender gave none. ``place`` is the event's in the
+    group that came as one document.
     """
 
     data: Any
@@ -81,6 +85,7 @@ class Document:
     attributes: Mapping[str, str] | None = None
     pointer: str = ""
     fresh_id: str = ""
+    place: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,8 +242,8 @@ class Publisher(Protocol):
     def start(self) -> None:
         """Begin work in this process (after a fork). Must not block and must not need a live broker."""
 
-    def publish(self, records: Sequence[Record]) -> Future[tuple[Placement, ...]]:
-        """Take records, in order. Must not block.
+    def publish(self, records: Sequence[Record], haste: Haste = NO_HASTE) -> Future[tuple[Placement, ...]]:
+        """Take records, in order, and answer as their sender's haste demands. Must not block.
 
         The future gives one placement a record, in order, once all are durable; or raises ``Unavailable``,
         which means *unknown*: any of them may have been written, and sending again is safe.

@@ -9,12 +9,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from gateway import envelope as envelopes
+from gateway import refusing
 from gateway.denials import Forbidden
 from gateway.errors import (
-    BatchInvalid,
     EnvelopeMismatch,
     GatewayError,
     InternalError,
@@ -22,6 +22,7 @@ from gateway.errors import (
     SchemaViolation,
     TooLarge,
 )
+from gateway.haste import Hastes
 from gateway.keeper import Keeper, Taken
 from gateway.metrics import Metrics
 from gateway.model import (
@@ -42,11 +43,17 @@ from gateway.routing import Router
 from gateway.schemas import SchemaStore
 from gateway.sources import Sources
 from gateway.sources.reading import Reader
-from gateway.sources.source import Source
+from gateway.sources.source import Control, Source
 
 logger = logging.getLogger(__name__)
 
-MAX_PROBLEMS = 1_000
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What a message holds, in the order sent: events, ready to be published, and what is no event."""
+
+    events: tuple[Event, ...]
+    controls: tuple[Control, ...] = ()
 
 
 class Pipeline:
@@ -60,19 +67,26 @@ class Pipeline:
         schemas: SchemaStore,
         router: Router,
         publisher: Publisher,
+        hastes: Hastes,
         keeper: Keeper,
         metrics: Metrics,
         max_record_bytes: int,
+        max_events: int,
     ) -> None:
-        """Take the parts; ``max_record_bytes`` must be below what the broker accepts."""
+        """Take the parts; ``max_record_bytes`` must be below what the broker accepts.
+
+        ``max_events`` is the most in one message, whether they come as a batch or as a group.
+        """
         self.reader = reader
         self.sources = sources
         self.schemas = schemas
         self.router = router
         self.publisher = publisher
+        self.hastes = hastes
         self.keeper = keeper
         self.metrics = metrics
         self._max_record_bytes = max_record_bytes
+        self._max_events = max_events
 
     def accept(self, message: Message) -> Future[Taken]:
         """Take a message as far as its receipts, one an event, in the order sent. Counts every outcome.
@@ -82,7 +96,7 @@ class Pipeline:
         """
         taken: Future[Taken] = Future()
         try:
-            events = self.prepare(message)
+            prepared = self.prepare(message)
         except Refusal as refusal:
             self._count(Outcome.REJECTED, refusal.systems)
             return self.keeper.refuse(message, refusal)
@@ -91,47 +105,76 @@ class Pipeline:
             self.keeper.keep(message, bug)
             fail(taken, bug)
             return taken
+        events = prepared.events
+        for control in prepared.controls:
+            self._tell(message, control)
         try:
-            published = self.publisher.publish([event.record for event in events])
+            haste = self.hastes.of(event.envelope.system for event in events)
+            published = self.publisher.publish([event.record for event in events], haste)
         except Exception:
             fail(taken, self._bug(message, [event.envelope.system for event in events]))
         else:
             published.add_done_callback(lambda done: self._finish(message, events, done, taken))
         return taken
 
-    def prepare(self, message: Message) -> tuple[Event, ...]:
+    def prepare(self, message: Message) -> Prepared:
         """Steps 1 to 4 for every event of a message; one bad event refuses them all."""
         if message.system is not None:
             _permit(message, message.system)
         reading = self.reader.read(message)
         events: list[Event] = []
+        controls: list[Control] = []
         refusals: list[Refusal] = []
+        read = 0
         for member in reading.members:
+            read += 1
             try:
-                events.append(self.prepare_one(member))
+                prepared = self.prepare_one(member, self._max_events - len(events))
             except Refusal as refusal:
                 refusals.append(refusal)
-                if _enough(refusals):
+                if refusing.enough(refusals):
                     break
+            else:
+                events += prepared.events
+                controls += prepared.controls
         if refusals and reading.batched:
-            raise _batch_refusal(refusals, events, reading.events)
+            raise refusing.batch(refusals, events, read=read, members=reading.events)
         if refusals:
             raise refusals[0]
-        return tuple(events)
+        return Prepared(tuple(events), tuple(controls))
 
-    def prepare_one(self, document: Document | Refusal) -> Event:
-        """Steps 1 to 4 for one event."""
+    def prepare_one(self, document: Document | Refusal, room: int) -> Prepared:
+        """Steps 1 to 4 for one document: an event, a group of at most ``room`` events, or none."""
         if isinstance(document, Refusal):
             raise document
         source = self.sources.recognise(document)
+        size = source.size(document)
         try:
             _permit(document.message, source.name, document.pointer)
+            if control := source.control(document):
+                return Prepared((), (control,))
+            if size > room:
+                raise refusing.crowd(document, size, self._max_events)
             schema = self.validate(source, document)
-            envelope = self.normalise(source, document, schema)
-            return Event(envelope, self.route(document, envelope))
+            remark = source.remark(document)
+            return Prepared(self.prepare_each(source, document, schema), (remark,) if remark else ())
         except Refusal as refusal:
-            refusal.systems = (source.name,)
+            refusal.systems = (source.name,) * max(size, 1)
             raise
+
+    def prepare_each(self, source: Source, document: Document, schema: str) -> tuple[Event, ...]:
+        """Steps 3 and 4 for every event in a valid document."""
+        events: list[Event] = []
+        refusals: list[Refusal] = []
+        for part in source.split(document):
+            try:
+                envelope = self.normalise(source, part, schema)
+                events.append(Event(envelope, self.route(part, envelope)))
+            except Refusal as refusal:
+                refusals.append(refusal)
+        if refusals:
+            raise refusing.together(refusals)
+        return tuple(events)
 
     def validate(self, source: Source, document: Document) -> str:
         """Check the document against the schema of its type, and give that schema's name."""
@@ -185,6 +228,11 @@ class Pipeline:
         logger.exception("a message could not be taken", extra={"request": message.id})
         return InternalError("the gateway failed on this request; its id is in the log")
 
+    def _tell(self, message: Message, control: Control) -> None:
+        self.metrics.count_control(control.system, control.kind)
+        told = {"request": message.id, "system": control.system, "kind": control.kind, "told": control.told}
+        logger.info("control message", extra=told)
+
     def _count(self, outcome: Outcome, systems: Iterable[str]) -> None:
         for system in systems:
             self.metrics.count(system, outcome)
@@ -205,29 +253,3 @@ def _permit(message: Message, system: str, pointer: str = "") -> None:
         refusal = Forbidden(told, [Problem(pointer, "forbidden", told)])
         refusal.systems = (system,)
         raise refusal
-
-
-def _enough(refusals: Sequence[Refusal]) -> bool:
-    """To explain a fault costs far more than to take an event: a batch full of faults is read no further.
-
-    Nor is one with an event that its sender may not send.
-    """
-    problems = sum(len(refusal.problems) for refusal in refusals)
-    return problems >= MAX_PROBLEMS or isinstance(refusals[-1], Forbidden)
-
-
-def _batch_refusal(refusals: Sequence[Refusal], good: Sequence[Event], events: int) -> Refusal:
-    read = len(refusals) + len(good)
-    among = f"{events}" if read == events else f"the first {read} of {events}"
-    detail = f"{len(refusals)} of {among} events of the batch are refused, so none was published"
-    refusal: Refusal = BatchInvalid(detail, [problem for refused in refusals for problem in refused.problems])
-    if isinstance(last := refusals[-1], Forbidden):
-        refusal = Forbidden(last.detail, last.problems)
-    elif all(refused.fault is Fault.MAPPING for refused in refusals):
-        refusal.fault = Fault.MAPPING
-    refusal.systems = (
-        *(system for refused in refusals for system in refused.systems),
-        *(event.envelope.system for event in good),
-        *["unknown"] * (events - read),
-    )
-    return refusal

@@ -13,6 +13,18 @@ def split(value: Any) -> Any:
     return tuple(p for part in value.split(",") if (p := part.strip())) if isinstance(value, str) else value
 
 
+def pairs(value: Any) -> Any:
+    """Give what a text such as ``a=1,b=2`` says of each name; of anything else, itself."""
+    if not isinstance(value, str):
+        return value
+    parts = [[word.strip() for word in part.partition("=")] for part in split(value)]
+    if not all(name and sign and told for name, sign, told in parts):
+        raise ValueError("must be name=value, such as sentry=300, separated by commas")
+    if len({name for name, _, _ in parts}) < len(parts):
+        raise ValueError("names something twice")
+    return {name: told for name, _, told in parts}
+
+
 def host_and_port(value: str | tuple[str, ...]) -> str | tuple[str, ...]:
     """Demand addresses."""
     for address in (value,) if isinstance(value, str) else value:

@@ -11,10 +11,10 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from pydantic import (
-    BaseModel,
+    AfterValidator,
     ConfigDict,
     Field,
     SecretStr,
@@ -25,16 +25,17 @@ from pydantic import (
 
 from gateway import rates, setting_checks
 from gateway.errors import SettingsError
+from gateway.sender_settings import SenderSettings
+from gateway.systems import ALL, check, expand
 
 PREFIX = "GATEWAY_"
 CONFIG = f"{PREFIX}CONFIG"
-SystemName = Literal["cdevents", "ctoai", "ibm", "tracker", "incidents"]
-SYSTEMS: tuple[SystemName, ...] = get_args(SystemName)
+SystemName = Annotated[str, AfterValidator(check)]
 
 _SASL = ("kafka_sasl_mechanism", "kafka_sasl_username", "kafka_sasl_password")
 
 
-class Settings(BaseModel):
+class Settings(SenderSettings):
     """All settings of one gateway; frozen."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -51,14 +52,9 @@ class Settings(BaseModel):
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="how much is logged")
 
     systems: tuple[SystemName, ...] = Field(
-        SYSTEMS, description="systems that are switched on, separated by commas"
-    )
-    cdevents_lenient_identity: bool = Field(
-        False, description="let the CloudEvents id and time differ from the CDEvent's own"
-    )
-    tracker_status_table: Literal["guide", "proto"] = Field(
-        "guide",
-        description="what Tracker's status numbers mean: its guide's table or its proto file's",
+        (ALL,),
+        validate_default=True,
+        description="systems that are switched on, separated by commas; all for every one that is built in",
     )
 
     max_body_bytes: int = Field(
@@ -156,6 +152,7 @@ class Settings(BaseModel):
     _split = field_validator(
         "systems", "quarantine_systems", "allowed_origins", "kafka_bootstrap_servers", mode="before"
     )(setting_checks.split)
+    _expanded = field_validator("systems", "quarantine_systems")(expand)
     _host_and_port = field_validator("bind", "kafka_bootstrap_servers")(setting_checks.host_and_port)
     _rate = field_validator("rate_limit")(rates.check)
     _part_of_a_topic = field_validator("topic_prefix")(setting_checks.part_of_a_topic)

@@ -1,8 +1,8 @@
 """Webhook signatures: HMAC-SHA256 over the raw bytes. Each sender's way of it is a row of ``PROFILES``.
 
 Sources: GitHub, "Validating webhook deliveries"; Atlassian, "Webhooks" (secured by X-Hub-Signature);
-PagerDuty, "Verifying signatures"; grafana/alerting, http/hmac.go; Standard Webhooks 1.0.0, "Signature
-scheme".
+PagerDuty, "Verifying signatures"; grafana/alerting, http/hmac.go; Sentry, "Integration platform", "Verifying
+the signature"; Standard Webhooks 1.0.0, "Signature scheme".
 """
 
 from __future__ import annotations
@@ -60,6 +60,8 @@ PROFILES: Mapping[str, Profile] = {
     "pagerduty": Profile(header="x-pagerduty-signature", prefix="v1=", separator=","),
     # with `timestamp_header`: that header, ":", body
     "grafana": Profile(header="x-grafana-alerting-signature", joint=b":"),
+    # it sends a time too, but does not sign it
+    "sentry": Profile(header="sentry-hook-signature"),
     "standard-webhooks": Profile(
         header="webhook-signature",
         prefix="v1,",

@@ -1,7 +1,8 @@
 """The examples beside the schemas, as test cases; ``python -m tests.examples`` writes what they give now.
 
-``valid/<name>.json`` is a request body, ``valid/expected/<name>.json`` the request around it and the
-envelopes it becomes. ``invalid`` likewise, with the status, the problem type and the problems.
+``valid/<name>.json`` is a request body (a form has another ending), ``valid/expected/<name>.json`` the
+request around it and the envelopes it becomes. ``invalid`` likewise, with the status, the problem type and
+the problems.
 """
 
 from __future__ import annotations
@@ -32,8 +33,12 @@ class Example:
     expected_path: Path
 
     @property
+    def system(self) -> str:
+        return self.body_path.parent.parent.parent.name
+
+    @property
     def name(self) -> str:
-        return f"{self.body_path.parent.parent.parent.name}/{self.body_path.stem}"
+        return f"{self.system}/{self.body_path.stem}"
 
     @property
     def body(self) -> bytes:
@@ -76,8 +81,8 @@ class Example:
 def examples(kind: str) -> list[Example]:
     """All examples of a kind, ``valid`` or ``invalid``, found by glob."""
     return [
-        Example(path, path.parent / "expected" / path.name)
-        for path in sorted(SCHEMAS.glob(f"*/examples/{kind}/*.json"))
+        Example(path, path.parent / "expected" / f"{path.stem}.json")
+        for path in sorted(SCHEMAS.glob(f"*/examples/{kind}/*.*"))
     ]
 
 
@@ -96,7 +101,7 @@ def envelope_of(value: bytes) -> dict[str, Any]:
 def outcome(taken: Pipeline, example: Example) -> dict[str, Any]:
     """What the example gives now, in the form of its expected file."""
     try:
-        events = taken.prepare(example.message())
+        prepared = taken.prepare(example.message())
     except Refusal as refusal:
         return {
             "status": refusal.status,
@@ -112,7 +117,7 @@ def outcome(taken: Pipeline, example: Example) -> dict[str, Any]:
                 "key": event.record.key.decode(),
                 "envelope": envelopes.to_dict(event.envelope),
             }
-            for event in events
+            for event in prepared.events
         ]
     }
 

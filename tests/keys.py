@@ -11,7 +11,7 @@ from pathlib import Path
 
 from gateway.credentials import Credentials
 from gateway.credentials_file import load
-from gateway.settings import SYSTEMS
+from gateway.systems import SYSTEMS
 from tests.door import Door
 
 Headers = dict[str, str]
@@ -26,6 +26,7 @@ SECRETS = {
     "jira": "canary-jira-0123456789",
     "pagerduty": "canary-pagerduty-0123456789",
     "grafana": "canary-grafana-0123456789",
+    "sentry": "canary-sentry-0123456789",
     "standard-webhooks": "whsec_" + base64.b64encode(b"canary-standard-0123456789").decode(),
 }
 HASHED = ("bearer", "api-key", "basic", "query-key")
@@ -120,5 +121,6 @@ PRESENTED: dict[str, Callable[[str, bytes, datetime], Headers]] = {
     "jira": lambda secret, body, now: {"x-hub-signature": f"sha256={mac(secret, body)}"},
     "pagerduty": lambda secret, body, now: {"x-pagerduty-signature": f"v1={mac(secret, body)}"},
     "grafana": lambda secret, body, now: {"x-grafana-alerting-signature": mac(secret, body)},
+    "sentry": lambda secret, body, now: {"sentry-hook-signature": mac(secret, body)},
     "standard-webhooks": lambda secret, body, now: standard(secret, body, int(now.timestamp())),
 }

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 
 from gateway.errors import Unavailable
+from gateway.haste import NO_HASTE, Haste
 from gateway.model import Health, Outcome, Placement, Record
 
 
@@ -21,6 +22,7 @@ class MemoryPublisher:
         self.silent = False  # never answers
         self.raises = False  # breaks the protocol
         self.spooling = False  # has no place for a record yet
+        self.hastes: list[Haste] = []  # of each call
         self.unanswered: list[Future[tuple[Placement, ...]]] = []
         self._next_offset: Counter[str] = Counter()
         self._open = False
@@ -29,9 +31,10 @@ class MemoryPublisher:
     def start(self) -> None:
         self._open = True
 
-    def publish(self, records: Sequence[Record]) -> Future[tuple[Placement, ...]]:
+    def publish(self, records: Sequence[Record], haste: Haste = NO_HASTE) -> Future[tuple[Placement, ...]]:
         future: Future[tuple[Placement, ...]] = Future()
         topics = [record.topic for record in records]
+        self.hastes.append(haste)
         if self.raises:
             raise RuntimeError("publish must not raise")
         with self._lock:

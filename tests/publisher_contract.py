@@ -21,6 +21,7 @@ from dataclasses import dataclass
 import pytest
 
 from gateway.errors import Unavailable
+from gateway.haste import Haste
 from gateway.model import Outcome, Placement, Publisher, Record
 from tests.samples import record
 
@@ -107,6 +108,18 @@ class PublisherContract:
             started.publisher.publish([record(started.topics[0], f"k/{n % 2}")]).result(WAIT)
         partitions = {(read.key, read.partition) for read in started.read()}
         assert len(partitions) == 2
+
+    @pytest.mark.parametrize(
+        "haste", [Haste(budget=WAIT), Haste(spool=True), Haste(WAIT, spool=True)], ids=str
+    )
+    def test_a_record_of_a_sender_in_haste_is_taken_as_well_and_read_back_once(
+        self, started: Made, haste: Haste
+    ) -> None:
+        sent = [record(started.topics[0], note=str(n)) for n in range(2)]
+        for placement in started.publisher.publish(sent, haste).result(WAIT):
+            assert placement.outcome in (Outcome.PUBLISHED, Outcome.SPOOLED)
+        assert eventually(lambda: len(started.read()) == 2)
+        assert [read.headers for read in started.read()] == [one.headers for one in sent]
 
     def test_no_records_need_no_place(self, started: Made) -> None:
         assert started.publisher.publish([]).result(WAIT) == ()

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.errors import GatewayError, RecordRefused, Unavailable
+from gateway.haste import NO_HASTE, Haste
 from gateway.model import Health, Outcome, Placement, Record
 from gateway.publishing import spool_file
 from gateway.publishing.client import Ended, Lane
@@ -180,7 +181,8 @@ class Steps:
     def publish(self) -> None:
         records = [self._a_record() for _ in range(self.rng.choice((1, 1, 1, 2, 3)))]
         self.trace[-1] += f" {[sent.value for sent in records]}"
-        self.asked.append((records, self.publisher.publish(records)))
+        haste = self.rng.choice((NO_HASTE, NO_HASTE, Haste(spool=True), Haste(budget=0.5)))
+        self.asked.append((records, self.publisher.publish(records, haste)))
 
     def _a_record(self) -> Record:
         topic, key = self.rng.choice(TOPICS), f"k/{self.rng.randrange(2)}"
@@ -203,7 +205,7 @@ class Steps:
     def end_budgets(self) -> None:
         for request in dict.fromkeys(item.request for item in self._dispatch._under_way.waiting()):
             if request and not request.future.done() and self.rng.random() < 0.5:
-                self._dispatch.late(request)
+                self._dispatch.late(request, early=self.rng.random() < 0.3)
 
     def end_waits_for_the_disk(self) -> None:
         for _, future in self.asked:

@@ -29,7 +29,7 @@ DOORS = {
     "msgspec": ["strict_json"],
     "orjson": ["strict_json"],
     "prometheus_client": ["metrics"],
-    "pydantic": ["settings", "credentials_file", "cli.settings"],
+    "pydantic": ["settings", "sender_settings", "credentials_file", "cli.settings"],
     "referencing": ["schemas"],
     "sqlite3": ["publishing.database"],
     "werkzeug": ["web.*"],

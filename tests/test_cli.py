@@ -13,6 +13,7 @@ import pytest
 
 from gateway import cli
 from gateway.settings import Settings, variable
+from gateway.systems import SYSTEMS
 from tests.examples import SCHEMAS
 from tests.samples import bound, cloudevent, deployed, detected, incident, without
 from tests.terminal import Run
@@ -180,7 +181,7 @@ def test_settings_prints_the_values_in_force_and_masks_secrets(run: Run) -> None
     lines = result.stdout.splitlines()
     assert len(lines) == len(Settings.model_fields)
     assert "GATEWAY_TOPIC_PREFIX=acme" in lines
-    assert "GATEWAY_SYSTEMS=cdevents,ctoai,ibm,tracker,incidents" in lines
+    assert f"GATEWAY_SYSTEMS={','.join(SYSTEMS)}" in lines
     assert "GATEWAY_KAFKA_SASL_PASSWORD=********" in lines
     assert "s3cret" not in result.output
 

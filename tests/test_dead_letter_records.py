@@ -26,7 +26,7 @@ REFUSED = RecordRefused("Kafka says no")
 
 
 def maker(door: Door, **changes: Any) -> DeadLetters:
-    return build_dead_letters(Settings(**changes), door.gateway.router)
+    return build_dead_letters(Settings(**changes), door.gateway.router, frozenset())
 
 
 def published(door: Door) -> Record:

@@ -14,12 +14,13 @@ from gateway.cli.settings import table
 from gateway.errors import GatewayError
 from gateway.metrics import GAUGES, Metrics
 from gateway.model import Fault, Outcome
-from gateway.settings import SYSTEMS
 from gateway.sources.source import DELIVERY_ID_HEADERS
+from gateway.systems import SYSTEMS
 from gateway.web.routes import INTAKES, Intake
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+SENDERS = (ROOT / "docs" / "senders.md").read_text(encoding="utf-8")
 
 
 def test_the_table_of_settings_is_the_one_that_gateway_settings_prints() -> None:
@@ -38,7 +39,17 @@ def test_no_problem_type_is_there_that_does_not_exist() -> None:
 
 @pytest.mark.parametrize("intake", INTAKES, ids=lambda intake: intake.endpoint)
 def test_every_way_in_is_there(intake: Intake) -> None:
-    assert f"`{intake.method} {intake.rule}`" in README
+    pinned = intake.method == "POST" and intake.rule == f"/events/{intake.system}"
+    assert f"`{intake.method} {'/events/<system>' if pinned else intake.rule}`" in README
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_every_system_is_among_the_senders(system: str) -> None:
+    assert f"\n| `{system}` | " in SENDERS
+
+
+def test_no_sender_is_listed_that_does_not_exist() -> None:
+    assert re.findall(r"^\| `([a-z0-9-]+)` \|", SENDERS, re.MULTILINE) == list(SYSTEMS)
 
 
 @pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics", "/schemas/<path>"])

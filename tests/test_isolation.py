@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
-from gateway.settings import SYSTEMS
+from gateway.systems import SYSTEMS
 from gateway.web.routes import INTAKES, Intake
 from tests.door import BATCHED, Door, envelope, told
 from tests.examples import Example, examples

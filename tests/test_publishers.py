@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.haste import NO_HASTE, Haste
 from gateway.model import Placement, Record
 from gateway.publishing import local_log_file
 from gateway.publishing.duplicates import Duplicates
@@ -42,8 +43,8 @@ class DistinctEvents(Duplicates):
 
     ids = itertools.count()
 
-    def publish(self, records: Sequence[Record]) -> Future[tuple[Placement, ...]]:
-        return super().publish([replace(record, id=str(next(self.ids))) for record in records])
+    def publish(self, records: Sequence[Record], haste: Haste = NO_HASTE) -> Future[tuple[Placement, ...]]:
+        return super().publish([replace(record, id=str(next(self.ids))) for record in records], haste)
 
 
 class TestDuplicatesInMemory(PublisherContract):

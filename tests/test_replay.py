@@ -19,6 +19,7 @@ from click.testing import Result
 from gateway import app, cli, settings
 from gateway.app import Gateway
 from gateway.cli import again, replayed
+from gateway.dead_letters import DeadLetters
 from gateway.errors import RecordRefused, Unavailable
 from gateway.model import Message, Record
 from gateway.publishing import local_log_file
@@ -129,6 +130,11 @@ def test_what_a_path_said_is_said_again(replay: Callable[..., Result], data: Pat
     assert json.loads(record.value)["origin"]["schema"].endswith("/incidents/update.schema.json")
 
 
+def dead_letters_of(running: Gateway) -> DeadLetters:
+    headers = running.pipeline.sources.headers_read
+    return app.build_dead_letters(running.settings, running.router, headers)
+
+
 def letter_of(running: Gateway, update: Json) -> Record:
     """The dead letter of an update that was refused, though it is good."""
     message = Message(
@@ -140,7 +146,7 @@ def letter_of(running: Gateway, update: Json) -> Record:
         resource="INC-9",
         update=True,
     )
-    letter = app.build_dead_letters(running.settings, running.router).of_request(message, RecordRefused("no"))
+    letter = dead_letters_of(running).of_request(message, RecordRefused("no"))
     assert letter is not None
     return letter.record
 
@@ -177,7 +183,7 @@ def test_a_record_that_kafka_refused_is_published_as_it_was(
     with gateway(data, content_mode="structured") as running:
         answer = running.application.test_client().post("/events", json=deployed())
         assert answer.status_code == 202
-        makes = app.build_dead_letters(running.settings, running.router)
+        makes = dead_letters_of(running)
         letter = makes.of_record(published(data)[0], RecordRefused("Kafka says no"))
     append(data, letter)
     assert replay("--class", "broker", "--system", "ctoai").exit_code == 0

@@ -9,6 +9,7 @@ import pytest
 from gateway import settings
 from gateway.errors import SettingsError
 from gateway.settings import Settings, load, unknown_variables, variable
+from gateway.systems import SYSTEMS
 from tests.samples import without
 
 
@@ -29,7 +30,7 @@ def test_every_setting_has_a_default_that_is_valid() -> None:
     chosen = load({})
     assert chosen.bind == "127.0.0.1:8080"
     assert chosen.data_dir == Path(".data")
-    assert chosen.systems == ("cdevents", "ctoai", "ibm", "tracker", "incidents")
+    assert chosen.systems == SYSTEMS
     assert chosen.kafka_bootstrap_servers == ()
     assert chosen.sasl_password() is None
 
@@ -54,7 +55,7 @@ BAD = {
     "GATEWAY_WORKERS": "0",
     "GATEWAY_THREADS": "many",
     "GATEWAY_LOG_LEVEL": "loud",
-    "GATEWAY_SYSTEMS": "jira",
+    "GATEWAY_SYSTEMS": "jirra",
     "GATEWAY_CDEVENTS_LENIENT_IDENTITY": "perhaps",
     "GATEWAY_TRACKER_STATUS_TABLE": "mine",
     "GATEWAY_MAX_BODY_BYTES": "1k",
@@ -88,7 +89,7 @@ def test_a_fault_names_its_variable_and_says_something(name: str, value: str) ->
         ("GATEWAY_BIND", "host:http"),
         ("GATEWAY_BIND", "host:65536"),
         ("GATEWAY_SYSTEMS", ","),
-        ("GATEWAY_SYSTEMS", "ibm,jira"),
+        ("GATEWAY_SYSTEMS", "ibm,jirra"),
         ("GATEWAY_TOPIC_TEMPLATE", "{prefix}"),
         ("GATEWAY_TOPIC_TEMPLATE", "{subject}.{predicate}"),
         ("GATEWAY_TOPIC_TEMPLATE", "{prefix}.{subject"),

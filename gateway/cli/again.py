@@ -109,7 +109,7 @@ def _prepare(pipeline: Pipeline, item: Item) -> list[Record]:
     if item.content is None:
         raise _NotTaken("not-whole: what is left of it cannot be published")
     try:
-        return [event.record for event in pipeline.prepare(item.content)]
+        return [event.record for event in pipeline.prepare(item.content).events]
     except Refusal as refusal:
         raise _NotTaken(f"{refusal.type}: {refusal.detail}") from None
     except Exception as error:

@@ -37,13 +37,13 @@ def check(
     refused = 0
     for path in paths:
         try:
-            events = pipeline.prepare(files.message(path, system, headers, update, resource))
+            prepared = pipeline.prepare(files.message(path, system, headers, update, resource))
         except Refusal as refusal:
             refused += 1
             click.echo(f"{path}: {refusal.status} {refusal.type}: {refusal.detail}")
             for problem in refusal.problems:
                 click.echo(f"  {files.told(problem)}")
         else:
-            topics = ", ".join(dict.fromkeys(event.record.topic for event in events)) or "no events"
+            topics = ", ".join(dict.fromkeys(event.record.topic for event in prepared.events)) or "no events"
             click.echo(f"{path}: ok -> {topics}")
     sys.exit(1 if refused else 0)

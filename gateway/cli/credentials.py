@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 import click
 
 from gateway.credentials import QUERY_KEYS, Kind
-from gateway.settings import SYSTEMS
 from gateway.signatures import PROFILES
+from gateway.systems import SYSTEMS
 
 _BYTES = 32
 _MADE = [kind.value for kind in Kind if kind is not Kind.SNS]  # whose key is Amazon's own

@@ -13,7 +13,7 @@ from gateway import app, settings
 from gateway import envelope as envelopes
 from gateway.cli import files
 from gateway.errors import Refusal
-from gateway.model import Document
+from gateway.model import Document, Event
 from gateway.pipeline import Pipeline
 
 
@@ -49,16 +49,22 @@ def _narrate(pipeline: Pipeline, document: Document | Refusal) -> None:
     _step("read as", "a CloudEvent" if document.attributes else "plain JSON")
     source = pipeline.sources.recognise(document)
     _step("recognised as", f"{source.name} ({source.title})")
+    if control := source.control(document):
+        _step("no event", f"{control.kind}: {control.told}")
+        return
     schema = pipeline.validate(source, document)
     _step("valid against", schema)
-    envelope = pipeline.normalise(source, document, schema)
-    shown = envelopes.to_dict(envelope) | {"payload": "(the document, unchanged)"}
+    for event in pipeline.prepare_each(source, document, schema):
+        _show(event)
+
+
+def _show(event: Event) -> None:
+    shown = envelopes.to_dict(event.envelope) | {"payload": "(the document, unchanged)"}
     _step("envelope", "")
     click.echo(json.dumps(shown, indent=2, ensure_ascii=False))
-    record = pipeline.route(document, envelope)
-    _step("topic", record.topic)
-    _step("key", record.key.decode())
-    for name, value in record.headers:
+    _step("topic", event.record.topic)
+    _step("key", event.record.key.decode())
+    for name, value in event.record.headers:
         _step("header", f"{name}: {value.decode()}")
 
 

@@ -12,8 +12,8 @@ import click
 from gateway import strict_json
 from gateway.errors import Refusal
 from gateway.model import Message, Problem
-from gateway.settings import SYSTEMS
 from gateway.sources.reading import BATCHED, STRUCTURED
+from gateway.systems import SYSTEMS
 
 system_option = click.option("--system", type=click.Choice(SYSTEMS), help="As if posted to /events/SYSTEM.")
 header_option = click.option(

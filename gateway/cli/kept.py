@@ -56,6 +56,7 @@ class Letters:
         self._settings = settings
         self._topic = gateway.router.dead_letter_topic
         self._schemas = gateway.schemas
+        self._headers = gateway.pipeline.sources.headers_read
         self._wanted = wanted
         self._replayed = replayed
         self._repeat = repeat
@@ -67,7 +68,7 @@ class Letters:
         for letter in self._read():
             tally.read += 1
             try:
-                kept = dead_letters.read(letter, self._schemas)
+                kept = dead_letters.read(letter, self._schemas, self._headers)
             except ValueError as error:
                 click.echo(f"{_place(letter)}: no dead letter: {error}")
                 continue
@@ -84,7 +85,7 @@ class Letters:
         """Give what was found."""
         for letter in self._read() if self._places else ():
             if (letter.partition, letter.offset) in self._places:
-                kept = dead_letters.read(letter, self._schemas)
+                kept = dead_letters.read(letter, self._schemas, self._headers)
                 done = partial(self._replayed.add, self._topic, kept.id)
                 yield Item(_place(letter), kept.fault.value, kept.content, done)
 

@@ -17,7 +17,8 @@ from gateway.cli.again import Tally
 from gateway.cli.kept import Letters, Rows, Wanted, stopped_files
 from gateway.errors import SettingsError
 from gateway.model import Fault
-from gateway.settings import SYSTEMS, Settings
+from gateway.settings import Settings
+from gateway.systems import SYSTEMS
 
 _CLASSES = [fault.value for fault in Fault]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,8 @@ def _shown(value: Any) -> str:
         return ""
     if isinstance(value, SecretStr):
         return "********"
+    if isinstance(value, Mapping):
+        return ",".join(f"{name}={told}" for name, told in value.items())
     if isinstance(value, tuple):
         return ",".join(value)
     if isinstance(value, bool):

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 
 from gateway.errors import Unavailable
+from gateway.haste import NO_HASTE, Haste
 from gateway.model import Health, Placement, Record
 from gateway.publishing.client import Client, End
-from gateway.publishing.futures import Deadlines, fail
+from gateway.publishing.futures import Budgets, fail
 from gateway.publishing.in_flight import InFlight
 from gateway.publishing.request import Request
 
@@ -22,7 +23,7 @@ class BrokerAck:
     def __init__(self, client: Client, *, budget: float, max_in_flight_bytes: int) -> None:
         """``budget`` in seconds."""
         self._client = client
-        self._deadlines = Deadlines(budget)
+        self._deadlines = Budgets(budget)
         self._in_flight = InFlight(max_in_flight_bytes)
         self._closed = False
 
@@ -31,7 +32,7 @@ class BrokerAck:
         self._deadlines.start()
         self._client.start()
 
-    def publish(self, records: Sequence[Record]) -> Future[tuple[Placement, ...]]:
+    def publish(self, records: Sequence[Record], haste: Haste = NO_HASTE) -> Future[tuple[Placement, ...]]:
         """Hand the records to the client; Unavailable at once while Kafka, or a topic, is away."""
         request = Request(records)
         if self._closed:
@@ -42,7 +43,7 @@ class BrokerAck:
         elif refused := self._in_flight.reserve(records):
             fail(request.future, refused)
         elif records:
-            self._send(request)
+            self._send(request, haste.budget)
         return request.future
 
     def healthy(self) -> Health:
@@ -56,10 +57,10 @@ class BrokerAck:
             self._client.close(CLOSE_SECONDS)
             self._deadlines.stop()
 
-    def _send(self, request: Request) -> None:
+    def _send(self, request: Request, budget: float | None) -> None:
         def ended(index: int, end: End) -> None:
             self._in_flight.release([request.records[index]])
             request.end(index, end)
 
-        self._deadlines.watch(request.future, lambda: fail(request.future, Unavailable(_LATE)))
+        self._deadlines.watch(request.future, lambda: fail(request.future, Unavailable(_LATE)), budget)
         self._client.send(request.records, ended)

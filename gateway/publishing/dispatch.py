@@ -61,13 +61,14 @@ class Dispatch:
 
     # -- what the publisher asks ----------------------------------------------------------------------------
 
-    def take(self, request: Request) -> bool:
+    def take(self, request: Request, *, straight_to_spool: bool = False) -> bool:
         """Send each record to Kafka or to the spool; say whether any waits for Kafka."""
         with self._locked():
             self._look()
             items = [Item(record, request, index) for index, record in enumerate(request.records)]
             # Asked once a lane: a topic may come back between two records of one.
-            lanes = set(filter(self._goes_direct, {record.lane for record in request.records}))
+            asked = set() if straight_to_spool else {record.lane for record in request.records}
+            lanes = set(filter(self._goes_direct, asked))
             direct = [item for item in items if item.record.lane in lanes]
             if direct and self._held.reserve([item.record for item in direct]):
                 self._go_away()
@@ -76,11 +77,17 @@ class Dispatch:
             self._to_client(direct)
         return bool(direct)
 
-    def late(self, request: Request) -> None:
-        """The budget of a request ran out: spool what still waits for Kafka."""
+    def late(self, request: Request, *, early: bool = False) -> None:
+        """The budget of a request ran out: spool what still waits for Kafka.
+
+        An ``early`` one, of a sender in haste, says nothing about Kafka: only its own lanes go to the spool.
+        """
         with self._locked():
             waiting = self._under_way.waiting_in({record.lane for record in request.records})
-            if topics := {item.record.topic for item in waiting if item.request is request}:
+            topics = {item.record.topic for item in waiting if item.request is request}
+            if topics and early:
+                self._shelf.put(waiting)
+            elif topics:
                 self._hold(topics)
 
     # -- what the drainer asks ------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from gateway.errors import GatewayError, InternalError, Refusal, Unavailable
+from gateway.haste import NO_HASTE, Haste
 from gateway.model import Health, Outcome, Placement, Problem, Publisher, Record
 from gateway.publishing.duplicates_file import Seen, digest
 from gateway.publishing.futures import Deadlines, fail, follow, succeed
@@ -50,6 +51,7 @@ class _Request:
 
     records: tuple[Record, ...]
     digests: tuple[bytes | None, ...]
+    haste: Haste
     firsts: list[tuple[_Request, int]] = field(default_factory=list)
     ends: dict[int, _End] = field(default_factory=dict)
     ended: Future[None] = field(default_factory=Future)  # its own firsts have
@@ -101,9 +103,9 @@ class Duplicates:
         self._seen.start()
         self._inner.start()
 
-    def publish(self, records: Sequence[Record]) -> Future[tuple[Placement, ...]]:
+    def publish(self, records: Sequence[Record], haste: Haste = NO_HASTE) -> Future[tuple[Placement, ...]]:
         """Publish those that were not seen, in order, in one call; a repeat's placement says so."""
-        request = _Request(tuple(records), tuple(map(digest, records)))
+        request = _Request(tuple(records), tuple(map(digest, records)), haste)
         if not records:
             succeed(request.future, ())
         elif not self._join(request):
@@ -164,7 +166,7 @@ class Duplicates:
         answer: Future[tuple[Placement, ...]] = Future()
         answer.add_done_callback(lambda done: self._published(request, places, done))
         try:
-            follow(self._inner.publish([records[index] for index in places]), answer)
+            follow(self._inner.publish([records[index] for index in places], request.haste), answer)
         except Exception:  # else all behind it in the line would wait for ever
             logger.exception("a publisher broke")
             fail(answer, InternalError("the event could not be handed on"))

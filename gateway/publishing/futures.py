@@ -97,3 +97,37 @@ class Deadlines:
                     late()
                 except Exception:  # the others still wait for this thread
                     logger.exception("what was to be done at the end of a wait failed")
+
+
+class Budgets:
+    """Waits of several lengths: the usual one, and shorter ones, each made when it is first asked for."""
+
+    def __init__(self, usual: float) -> None:
+        """``usual`` in seconds."""
+        self._usual = Deadlines(usual)
+        self._shorter: dict[float, Deadlines] = {}
+        self._stopped = False
+        self._lock = threading.Lock()
+
+    def start(self) -> None:
+        """Start the usual one, in the process that will use it; a shorter one starts with its first use."""
+        self._usual.start()
+
+    def watch(self, future: Future[Value], late: Callable[[], object], wait: float | None = None) -> None:
+        """Call ``late`` if the future is still open after the wait, the usual one for None."""
+        (self._usual if wait is None else self._of(wait)).watch(future, late)
+
+    def stop(self) -> None:
+        """End all; what is still open is called back first."""
+        with self._lock:
+            self._stopped = True
+            shorter = list(self._shorter.values())
+        for deadlines in (self._usual, *shorter):
+            deadlines.stop()
+
+    def _of(self, wait: float) -> Deadlines:
+        with self._lock:
+            if wait not in self._shorter:
+                made = self._shorter[wait] = Deadlines(wait)
+                made.stop() if self._stopped else made.start()
+            return self._shorter[wait]

@@ -10,6 +10,7 @@ from concurrent.futures import Future
 from pathlib import Path
 
 from gateway.errors import Unavailable
+from gateway.haste import NO_HASTE, Haste
 from gateway.model import Health, Placement, Record
 from gateway.publishing.futures import Deadlines, fail, follow, succeed
 from gateway.publishing.group_commit import GroupCommit
@@ -34,8 +35,8 @@ class LocalLog:
         self._deadlines.start()
         self._file.start()
 
-    def publish(self, records: Sequence[Record]) -> Future[tuple[Placement, ...]]:
-        """Append, sync, then give partition 0 and the offset of each."""
+    def publish(self, records: Sequence[Record], haste: Haste = NO_HASTE) -> Future[tuple[Placement, ...]]:
+        """Append, sync, then give partition 0 and the offset of each; the disk alone is waited for."""
         future: Future[tuple[Placement, ...]] = Future()
         if not records:
             succeed(future, ())

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from concurrent.futures import Future, wait
 
 from gateway.errors import Unavailable
+from gateway.haste import NO_HASTE, Haste
 from gateway.model import Health, Placement, Record
 from gateway.publishing.answers import Answers
 from gateway.publishing.client import Client
 from gateway.publishing.dispatch import Dispatch
 from gateway.publishing.drainer import Drainer
-from gateway.publishing.futures import Deadlines, fail
+from gateway.publishing.futures import Budgets, Deadlines, fail
 from gateway.publishing.group_commit import GroupCommit
 from gateway.publishing.request import Request
 from gateway.publishing.shelf import SetAside, Shelf, StepAside
@@ -42,7 +43,7 @@ class Spooling:
         """``budget``, ``disk_timeout`` and ``alarm_seconds`` in seconds; ``always_spool`` is ack=spool."""
         self._client = client
         self._spool = spool
-        self._budget = Deadlines(budget)
+        self._budget = Budgets(budget)
         self._disk = Deadlines(disk_timeout)
         answers = Answers()
         self._shelf = Shelf(
@@ -70,13 +71,16 @@ class Spooling:
         for part in (self._budget, self._disk, self._spool, self._client, self._drainer):
             part.start()
 
-    def publish(self, records: Sequence[Record]) -> Future[tuple[Placement, ...]]:
-        """Send each record to Kafka or to the spool, as its state and its key say."""
+    def publish(self, records: Sequence[Record], haste: Haste = NO_HASTE) -> Future[tuple[Placement, ...]]:
+        """Send each record to Kafka or to the spool, as its state, its key and its sender's haste say."""
         request = Request(records)
         if self._closed:
             fail(request.future, Unavailable("the gateway is stopping"))
-        elif records and self._dispatch.take(request):
-            self._budget.watch(request.future, lambda: self._dispatch.late(request))
+        elif records and self._dispatch.take(request, straight_to_spool=haste.spool):
+            early = haste.budget is not None
+            self._budget.watch(
+                request.future, lambda: self._dispatch.late(request, early=early), haste.budget
+            )
         return request.future
 
     def healthy(self) -> Health:

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from pkgutil import resolve_name
 
 from gateway.errors import Ambiguous, NotFound, Unrecognised
 from gateway.model import Document, Problem
-from gateway.sources.source import Pair, Source
+from gateway.schemas import SchemaStore
+from gateway.settings import Settings
+from gateway.sources.source import Disguise, Pair, Source
+from gateway.systems import BUILT_IN
+
+
+def load(settings: Settings, schemas: SchemaStore) -> Sources:
+    """Make the sources of the systems that are switched on."""
+    kinds: Iterable[type[Source]] = [resolve_name(BUILT_IN[name]) for name in settings.systems]
+    return Sources([kind.make(settings, schemas) for kind in kinds])
 
 
 class Sources:
@@ -16,17 +26,34 @@ class Sources:
         """Take the sources; their names must differ."""
         self._by_name = {source.name: source for source in sources}
 
+    def __iter__(self) -> Iterator[Source]:
+        return iter(self._by_name.values())
+
     @property
     def lenient(self) -> frozenset[str]:
         """The systems whose CloudEvents may carry members with names CloudEvents does not allow."""
         return frozenset(name for name, source in self._by_name.items() if source.lenient_extensions)
+
+    @property
+    def headers_read(self) -> frozenset[str]:
+        """The headers, in lower case, that it takes to read a request again."""
+        return frozenset(
+            header
+            for source in self._by_name.values()
+            for header in (*source.header_marks, *source.headers_read, *(d.header for d in source.disguises))
+        )
+
+    @property
+    def disguises(self) -> tuple[tuple[str, Disguise], ...]:
+        """What else than JSON is read as such, each with its system."""
+        return tuple((name, how) for name, source in self._by_name.items() for how in source.disguises)
 
     def pairs(self) -> frozenset[Pair]:
         """Every (subject, predicate) that the switched-on systems can give from a closed list."""
         return frozenset(pair for source in self._by_name.values() for pair in source.pairs())
 
     def recognise(self, document: Document) -> Source:
-        """Give the system of the path, else the only one that claims the document.
+        """Give the system of the path, else that of a header, else the only one that claims the document.
 
         Raises NotFound (the path's system is switched off), Unrecognised or Ambiguous.
         """
@@ -36,12 +63,16 @@ class Sources:
                 message = f"the system '{pinned[:40]}' is not switched on here"
                 raise NotFound(message, [Problem(document.pointer, "system", message)])
             return self._by_name[pinned]
-        claims = [source for source in self._by_name.values() if source.recognise(document)]
+        claims = self._marked(document) or [s for s in self._by_name.values() if s.recognise(document)]
         if len(claims) == 1:
             return claims[0]
         if claims:
             raise _ambiguous(document, claims)
         raise self._unrecognised(document)
+
+    def _marked(self, document: Document) -> list[Source]:
+        headers = document.message.headers
+        return [s for s in self._by_name.values() if any(mark in headers for mark in s.header_marks)]
 
     def _unrecognised(self, document: Document) -> Unrecognised:
         marks = "; ".join(f"{source.name}: {source.marks}" for source in self._by_name.values())

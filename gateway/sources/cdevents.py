@@ -15,6 +15,7 @@ from gateway import timestamps
 from gateway.errors import SchemaViolation, UnknownEventType
 from gateway.model import Details, Document, Envelope, Problem, Reference, Subject
 from gateway.schemas import SUFFIX, SchemaStore
+from gateway.settings import Settings
 from gateway.sources.source import (
     Pair,
     Source,
@@ -56,6 +57,11 @@ class CDEvents(Source):
         stems = [name.removeprefix(_FOLDER).removesuffix(SUFFIX) for name in schemas.texts]
         self._known = {stem for stem in stems if stem.startswith(RELEASED)}
         self._types = sorted(stem for stem in self._known if "+" not in stem)
+
+    @classmethod
+    def make(cls, settings: Settings, schemas: SchemaStore) -> CDEvents:
+        """The schema files say which event types there are."""
+        return cls(schemas, lenient_identity=settings.cdevents_lenient_identity)
 
     def pairs(self) -> frozenset[Pair]:
         """Subject and predicate of every event type there is a schema for."""

@@ -32,6 +32,7 @@ class Incidents(Source):
 
     name = "incidents"
     title = "Incidents service (v1)"
+    headers_read = (TENANT_HEADER,)
     marks = "an object with incidentId, or with two of recommendation, resolution, sourceSite, metricNames"
 
     def pairs(self) -> frozenset[Pair]:

@@ -5,7 +5,7 @@ Source: CloudEvents 1.0.2, HTTP protocol binding sections 3.1 to 3.3.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ from gateway.errors import (
 from gateway.model import Document, Message, Problem
 from gateway.schemas import SchemaStore
 from gateway.sources import cloudevents
+from gateway.sources.source import Disguise
 
 STRUCTURED = "application/cloudevents+json"
 BATCHED = "application/cloudevents-batch+json"
@@ -41,8 +42,18 @@ class Reading:
 class Reader:
     """Tells the content modes apart and unwraps each."""
 
-    def __init__(self, schemas: SchemaStore, max_batch_events: int, lenient_systems: frozenset[str]) -> None:
-        """Take the limit on a batch, and the systems whose CloudEvents may have illegal extension names."""
+    def __init__(
+        self,
+        schemas: SchemaStore,
+        max_batch_events: int,
+        lenient_systems: frozenset[str],
+        disguises: Sequence[tuple[str, Disguise]] = (),
+    ) -> None:
+        """Take the limit on a batch, and the systems whose CloudEvents may have illegal extension names.
+
+        ``disguises`` are what else is read as JSON, each with its system.
+        """
+        self._disguises = disguises
         self._schemas = schemas
         self._max_batch_events = max_batch_events
         self._lenient_systems = lenient_systems
@@ -63,7 +74,7 @@ class Reader:
             return Reading((self._structured(message, message.body, "", message.id),))
         if any(name.startswith("ce-") for name in message.headers):
             return Reading((self._binary(message),))
-        return Reading((_plain(message),))
+        return Reading((self._plain(message, media_type),))
 
     def _batch(self, message: Message) -> Reading:
         members = strict_json.parse(message.body)
@@ -97,6 +108,14 @@ class Reader:
         attributes = cloudevents.binary_attributes(message.headers, self._schemas)
         _require_json(attributes.get("datacontenttype", ""), "a CloudEvent's data")
         return _document(message, message.body, attributes, "", message.id)
+
+    def _plain(self, message: Message, media_type: str) -> Document:
+        """A header that says whose it is decides before the media type is refused."""
+        for system, disguise in self._disguises:
+            worn = disguise.media_type == media_type and disguise.header in message.headers
+            if worn and message.system in (None, system):
+                return _document(message, disguise.unwrap(message.body), None, "", message.id)
+        return _plain(message)
 
 
 def _document(

@@ -5,13 +5,17 @@ from __future__ import annotations
 import hashlib
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
 from urllib.parse import quote
 
 from gateway import strict_json, timestamps
 from gateway.formats import is_uri
 from gateway.model import Details, Document, Envelope, Origin, Problem, Subject
+from gateway.schemas import SchemaStore
+from gateway.settings import Settings
+from gateway.sources import groups
 from gateway.sources.cloudevents import extensions
 
 Pair = tuple[str, str]
@@ -19,6 +23,32 @@ Pair = tuple[str, str]
 # Headers in which senders repeat one id over the retries of one delivery, first match wins.
 DELIVERY_ID_HEADERS = ("idempotency-key", "webhook-id", "x-webhook-id", "x-delivery-id")
 _MAX_DELIVERY_ID = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """A message that is no event: it is answered, logged and counted, and never published.
+
+    ``kind`` is one of its source's ``controls``. ``told`` is for whoever runs the gateway: what they may have
+    to do about it, without secrets.
+    """
+
+    system: str
+    kind: str
+    told: str
+
+
+@dataclass(frozen=True, slots=True)
+class Disguise:
+    """JSON under another media type, read as such only beside a header that says whose it is.
+
+    ``header`` and ``media_type`` are in lower case. ``unwrap`` gives the JSON text in a body, and raises a
+    Refusal.
+    """
+
+    header: str
+    media_type: str
+    unwrap: Callable[[bytes], bytes]
 
 
 class Source(ABC):
@@ -34,6 +64,20 @@ class Source(ABC):
     """In words, for refusals: what a document of this system looks like."""
     lenient_extensions: bool = False
     """Whether CloudEvents of this system may carry members with names CloudEvents does not allow."""
+    header_marks: tuple[str, ...] = ()
+    """Headers that only this system sends, in lower case: one of them decides, whatever the body is like."""
+    headers_read: tuple[str, ...] = ()
+    """Other headers it reads. These and the marks are kept in dead letters: no secret may be among them."""
+    disguises: tuple[Disguise, ...] = ()
+    group: tuple[str, ...] = ()
+    """The members that lead to the array of events, where one document holds several."""
+    controls: tuple[str, ...] = ()
+    """Every kind of control message."""
+
+    @classmethod
+    def make(cls, settings: Settings, schemas: SchemaStore) -> Self:
+        """Give the source as the settings want it."""
+        return cls()
 
     @abstractmethod
     def pairs(self) -> frozenset[Pair]:
@@ -58,6 +102,25 @@ class Source(ABC):
     def check(self, document: Document) -> Sequence[Problem]:
         """List what a schema cannot say; called for invalid documents too, so nothing may be assumed."""
         return ()
+
+    def control(self, document: Document) -> Control | None:
+        """Give what a document is that is no event; called before it is checked, so assume nothing."""
+        return None
+
+    def remark(self, document: Document) -> Control | None:
+        """Give what whoever runs the gateway should know of a valid document, beside its events."""
+        return None
+
+    def size(self, document: Document) -> int:
+        """Count the events in a document, valid or not."""
+        events = document.data
+        for member in self.group:
+            events = mapping(events).get(member)
+        return len(events) if self.group and isinstance(events, list) else 1
+
+    def split(self, document: Document) -> Iterable[Document]:
+        """Give each event of a valid document as a document of its own: the whole, its array cut to one."""
+        return groups.cut(document, self.group) if self.group else (document,)
 
     def envelope(
         self,
@@ -94,14 +157,15 @@ def identity(document: Document, source: str, *, dated: bool) -> tuple[str, str]
 
     In this order: the CloudEvents source and id; a delivery-id header; a hash of the document when it is
     ``dated`` (it carries its own time, so equal documents are one event); a fresh id. The last three are
-    unique within ``source``.
+    unique within ``source``. Each event of a group has its place after the first two.
     """
+    place = "" if document.place is None else f"/{document.place}"
     if document.attributes:
-        return document.attributes["source"], document.attributes["id"]
+        return document.attributes["source"], document.attributes["id"] + place
     headers = document.message.headers
     for name in DELIVERY_ID_HEADERS:
         if value := headers.get(name, "").strip():
-            return source, value if len(value) <= _MAX_DELIVERY_ID else _digest(value)
+            return source, (value if len(value) <= _MAX_DELIVERY_ID else _digest(value)) + place
     if dated:
         return source, _digest([document.message.resource, document.data])
     return source, document.fresh_id

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.model import Details, Document, Envelope, Reference, Subject
+from gateway.schemas import SchemaStore
+from gateway.settings import Settings
 from gateway.sources.source import (
     Pair,
     Source,
@@ -90,6 +92,11 @@ class Tracker(Source):
         """``status_table`` is ``guide`` or ``proto``: which of the two numberings senders use."""
         self._table = status_table
         self._statuses = STATUSES[status_table]
+
+    @classmethod
+    def make(cls, settings: Settings, schemas: SchemaStore) -> Tracker:
+        """Senders number the statuses in one of two ways."""
+        return cls(status_table=settings.tracker_status_table)
 
     def pairs(self) -> frozenset[Pair]:
         """What every type with every status of the table in force can mean, and a bare update."""

@@ -64,6 +64,7 @@ class Door:
         self._metrics = metrics
         self._guard = guard
         self._allowed_origins = settings.allowed_origins
+        self._systems = settings.systems
         self._now = now
         self.longest_wait = (settings.ack_budget_ms + settings.disk_timeout_ms) / 1_000 + _MARGIN_SECONDS
 
@@ -119,7 +120,7 @@ class Door:
     def consent(self, rule: str, headers: Mapping[str, str], query: str = "") -> Answer:
         """Answer the handshake of a sender that has not sent anything yet."""
         rate = self._guard.rate(headers, query, self._now())
-        return handshake.answer(headers, self._allowed_origins, methods(rule), rate)
+        return handshake.answer(headers, self._allowed_origins, methods(rule, self._systems), rate)
 
     def refuse(self, arrival: Arrival, refusal: Refusal) -> Answer:
         """Answer a request that is not looked into."""
@@ -182,6 +183,7 @@ def _message(arrival: Arrival, body: bytes) -> Message:
         update=arrival.intake.update,
         principal=principal.name if principal else None,
         systems=principal.systems if principal else None,
+        source=principal.source if principal else None,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from gateway.settings import SYSTEMS
+from gateway.systems import SYSTEMS
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +23,8 @@ class Intake:
         return f"{self.method} {self.rule}"
 
 
-INTAKES = (
-    Intake("POST", "/events"),
-    *(Intake("POST", f"/events/{system}", system) for system in SYSTEMS),
+# What some systems have besides POST /events/<system>.
+MORE = (
     Intake("PUT", "/events/tracker", "tracker", update=True),
     Intake("PATCH", "/events/incidents/<resource>", "incidents", update=True),
     # Tracker's own path, so that its clients need only another host name
@@ -36,9 +35,16 @@ INTAKES = (
 
 def intakes(systems: Collection[str]) -> list[Intake]:
     """Give the ways in that lead to systems which are switched on."""
-    return [intake for intake in INTAKES if intake.system is None or intake.system in systems]
+    return [
+        Intake("POST", "/events"),
+        *(Intake("POST", f"/events/{system}", system) for system in systems),
+        *(intake for intake in MORE if intake.system in systems),
+    ]
 
 
-def methods(rule: str) -> list[str]:
-    """Give the methods that a rule takes events by."""
-    return [intake.method for intake in INTAKES if intake.rule == rule]
+def methods(rule: str, systems: Collection[str]) -> list[str]:
+    """Give the methods that a rule takes events of these systems by."""
+    return [intake.method for intake in intakes(systems) if intake.rule == rule]
+
+
+INTAKES = tuple(intakes(SYSTEMS))
