@@ -20,6 +20,12 @@ BUILT_IN: Mapping[str, str] = {
     "pagerduty": "gateway.sources.pagerduty:PagerDuty",
     "jira": "gateway.sources.jira:Jira",
     "github": "gateway.sources.github:GitHub",
+    "servicenow": "gateway.sources.servicenow:ServiceNow",
+    "datadog": "gateway.sources.datadog:Datadog",
+    "googlecloud": "gateway.sources.googlecloud:GoogleCloud",
+    "azuremonitor": "gateway.sources.azuremonitor:AzureMonitor",
+    "cloudwatch": "gateway.sources.cloudwatch:CloudWatch",
+    "uptimekuma": "gateway.sources.uptimekuma:UptimeKuma",
     "sentry": "gateway.sources.sentry:Sentry",
 }
 SYSTEMS = tuple(BUILT_IN)

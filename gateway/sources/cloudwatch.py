@@ -14,6 +14,7 @@ from typing import Any
 from gateway import strict_json, timestamps
 from gateway.errors import Refusal
 from gateway.model import Details, Document, Envelope, Reference, Subject
+from gateway.sources import disguises
 from gateway.sources.source import Control, Disguise, Pair, Source, first, labels, mapping, origin
 
 DETECTED: Pair = ("incident", "detected")
@@ -45,7 +46,7 @@ class CloudWatch(Source):
     controls = tuple(CONTROLS.values())
     header_marks = (TYPE_HEADER,)
     headers_read = (RAW_HEADER, TOPIC_HEADER, ID_HEADER)
-    disguises = (Disguise(TYPE_HEADER, "text/plain", bytes),)
+    disguises = (Disguise(TYPE_HEADER, disguises.PLAIN_TEXT, disguises.as_it_is),)
 
     def pairs(self) -> frozenset[Pair]:
         """What CDEvents has words for."""
@@ -59,7 +60,7 @@ class CloudWatch(Source):
         """A subscription waits until somebody opens its address. It is shown, and never opened from here."""
         data = mapping(document.data)
         kind = CONTROLS.get(str(data.get("Type")))
-        return Control(self.name, kind, _told(data), asks=True) if kind else None
+        return Control(self.name, kind, _told(data)) if kind else None
 
     def schema(self, document: Document) -> str:
         """By the way of delivery: wrapped by SNS, or raw."""

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway import timestamps
-from gateway.model import Details, Document, Envelope, Subject
-from gateway.sources.alerts import common_labels
+from gateway.model import Details, Document, Envelope, Reference, Subject
+from gateway.sources.alerts import ENVIRONMENT, SERVICE, SEVERITY, pick
 from gateway.sources.source import (
     Control,
     Pair,
@@ -103,13 +103,14 @@ def _source(incident: Mapping[str, Any]) -> str:
 def _details(incident: Mapping[str, Any]) -> Details:
     resource, users = mapping(incident.get("resource")), mapping(incident.get("policy_user_labels"))
     of_resource = mapping(resource.get("labels"))
-    said = common_labels({**labels(of_resource.items()), **labels(users.items())})
+    given = {**labels(of_resource.items()), **labels(users.items())}
+    environment, service = pick(given, ENVIRONMENT), pick(given, SERVICE)
     own = labels([*((name, incident.get(name)) for name in _LABELS), ("resource_type", resource.get("type"))])
     return Details(
         description=first(incident.get("summary")),
-        environment=said.environment,
-        service=said.service,
-        severity=first(incident.get("severity"), said.severity),
+        environment=Reference(environment) if environment else None,
+        service=Reference(service) if service else None,
+        severity=first(incident.get("severity"), pick(given, SEVERITY)),
         url=uri_of(incident.get("url")),
-        labels={**labels(of_resource.items()), **labels(users.items()), **own},
+        labels={**given, **own},
     )

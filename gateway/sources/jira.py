@@ -103,7 +103,7 @@ class Jira(Source):
             source=source,
             subject=Subject(noun, subject or id),
             predicate=predicate,
-            time=_time(data["timestamp"]),
+            time=timestamps.from_milliseconds(int(data["timestamp"])),
             origin=origin(
                 document,
                 schema_id,
@@ -160,10 +160,6 @@ def _identity(document: Document, source: str, subject: str | None) -> tuple[str
     change = first(mapping(data.get("changelog")).get("id"), data["timestamp"])
     return source, f"{subject}:{data['webhookEvent']}:{change}"
 
-
-def _time(milliseconds: float) -> str:
-    seconds, rest = divmod(int(milliseconds), 1_000)
-    return timestamps.from_loose(f"{seconds}.{rest:03d}")
 
 
 def _site(*links: Any) -> str | None:

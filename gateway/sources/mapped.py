@@ -22,7 +22,7 @@ from gateway.sources.source import (
     labels,
     mapping,
     origin,
-    source_of,
+    relative_source,
     text_of,
     uri_of,
     word,
@@ -78,7 +78,7 @@ class Mapped(Source):
         pair = self._values.get(said.lower())
         noun, predicate = pair or (self._noun, word(said))
         time = self._pick("time", scene)
-        source = text_of(self._pick("source", scene)) or source_of(document, self.name)
+        source = text_of(self._pick("source", scene)) or document.message.source or relative_source(self.name)
         id = text_of(self._pick("id", scene))
         if id is None:
             source, id = identity(document, source, dated=time is not None)

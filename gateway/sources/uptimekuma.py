@@ -65,7 +65,7 @@ class UptimeKuma(Source):
         return self.envelope(
             document,
             id=f"{number}:{status}:{time}",
-            source=source_of(document, self.name),
+            source=document.message.source or relative_source(self.name),
             subject=Subject(noun, f"monitor/{number}"),
             predicate=predicate,
             time=time,
