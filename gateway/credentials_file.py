@@ -13,14 +13,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from gateway import formats, rates, signatures, sns_signatures, systems
+from gateway import formats, rates, signatures, sns_signatures
 from gateway.credentials import Credential, Credentials, Kind, Principal
 from gateway.errors import SettingsError
 from gateway.settings import SystemName, variable
 from gateway.signatures import NAMED_BY_THE_USER, PROFILES, Profile
 from gateway.sns_signatures import SnsKey
+from gateway.systems import Known, expand
 
 _SHORT = 16
 _MOST_KEYS = 64
@@ -67,12 +68,14 @@ class _SignedBySns(_Part):
 
 class _Principal(_Part):
     name: Name
-    systems: list[SystemName] = Field(min_length=1)
+    systems: tuple[SystemName, ...] = Field(min_length=1)
     rate: Annotated[str, AfterValidator(rates.check)] | None = None
     source: SourceName | None = None
     credentials: list[Annotated[_Hashed | _Signed | _SignedBySns, Field(discriminator="kind")]] = Field(
         min_length=1
     )
+
+    _expanded = field_validator("systems")(expand)
 
 
 class _File(_Part):
@@ -87,13 +90,18 @@ class _Faults(list[str]):
         self.warnings: list[str] = []
 
 
-def load(path: Path, environ: Mapping[str, str] | None = None) -> tuple[Credentials, Sequence[str]]:
-    """Read the file and the secrets it names; give warnings too. Raises SettingsError with every fault."""
+def load(
+    path: Path, environ: Mapping[str, str] | None = None, known: Known | None = None
+) -> tuple[Credentials, Sequence[str]]:
+    """Read the file and the secrets it names; give warnings too. Raises SettingsError with every fault.
+
+    ``known`` are the systems that there are, when there are more than those built in.
+    """
     environ = os.environ if environ is None else environ
     faults = _Faults()
     principals: list[Principal] = []
     try:
-        read = _File.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        read = _File.model_validate(tomllib.loads(path.read_text(encoding="utf-8")), context=known)
         faults.warnings += _warnings_of_mode(path)
         principals = [_principal(item, path.parent, environ, faults) for item in read.principals]
         faults += _clashes(principals)
@@ -129,7 +137,7 @@ def _principal(item: _Principal, folder: Path, environ: Mapping[str, str], fault
         credentials.append(made)
     return Principal(
         name=item.name,
-        systems=frozenset(systems.expand(item.systems)),
+        systems=frozenset(item.systems),
         credentials=tuple(credentials),
         rate=item.rate,
         source=item.source,

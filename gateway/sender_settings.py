@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, Field, field_validator
+from pydantic import AfterValidator, BaseModel, Field, ValidationInfo, field_validator
 
 from gateway import setting_checks, systems
 
 
-def _one(name: str) -> str:
+def _one(name: str, info: ValidationInfo) -> str:
     if name == systems.ALL:
         raise ValueError(f"{name} is no single system; what holds for every one has a setting of its own")
-    return systems.check(name)
+    return systems.check(name, info)
 
 
 System = Annotated[str, AfterValidator(_one)]

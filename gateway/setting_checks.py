@@ -57,3 +57,10 @@ def readable(value: Path | None) -> Path | None:
     except OSError as error:
         raise ValueError(f"cannot read {value}: {error.strerror}") from None
     return value
+
+
+def folder(value: Path | None) -> Path | None:
+    """Demand a folder, when one is named."""
+    if value is not None and not value.is_dir():
+        raise ValueError(f"{value} is no folder")
+    return value

@@ -26,7 +26,7 @@ from pydantic import (
 from gateway import rates, setting_checks
 from gateway.errors import SettingsError
 from gateway.sender_settings import SenderSettings
-from gateway.systems import ALL, check, expand
+from gateway.systems import ALL, check, expand, known
 
 PREFIX = "GATEWAY_"
 CONFIG = f"{PREFIX}CONFIG"
@@ -51,10 +51,12 @@ class Settings(SenderSettings):
     threads: int = Field(32, ge=1, le=1024, description="requests served at once by a worker")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="how much is logged")
 
+    mappings_dir: Path | None = Field(None, description="folder of declarations of more systems")
     systems: tuple[SystemName, ...] = Field(
         (ALL,),
         validate_default=True,
-        description="systems that are switched on, separated by commas; all for every one that is built in",
+        description="systems that are switched on, separated by commas; all for every one that is built in or "
+        "declared",
     )
 
     max_body_bytes: int = Field(
@@ -157,6 +159,7 @@ class Settings(SenderSettings):
     _rate = field_validator("rate_limit")(rates.check)
     _part_of_a_topic = field_validator("topic_prefix")(setting_checks.part_of_a_topic)
     _known_fields = field_validator("topic_template")(setting_checks.topic_template)
+    _folder = field_validator("mappings_dir")(setting_checks.folder)
     _readable = field_validator(
         "credentials_file",
         "kafka_sasl_password_file",
@@ -203,8 +206,11 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     """Read the settings from the environment and the TOML file. Raises SettingsError with every fault."""
     environ = os.environ if environ is None else environ
     given = {name: environ.get(variable(name)) for name in Settings.model_fields}
+    chosen = _from_file(environ.get(CONFIG)) | {n: v for n, v in given.items() if v}
+    folder = chosen.get("mappings_dir")
+    there = known(Path(folder) if isinstance(folder, str) else None)
     try:
-        return Settings(**_from_file(environ.get(CONFIG)) | {n: v for n, v in given.items() if v})
+        return Settings.model_validate(chosen, context=there)
     except ValidationError as error:
         raise SettingsError([_fault(item) for item in error.errors(include_url=False)]) from None
 

@@ -14,7 +14,7 @@ from typing import Any
 from gateway import strict_json, timestamps
 from gateway.errors import Refusal
 from gateway.model import Details, Document, Envelope, Reference, Subject
-from gateway.sources import disguises
+from gateway.sources.disguises import PLAIN_TEXT, as_it_is
 from gateway.sources.source import Control, Disguise, Pair, Source, first, labels, mapping, origin
 
 DETECTED: Pair = ("incident", "detected")
@@ -46,7 +46,7 @@ class CloudWatch(Source):
     controls = tuple(CONTROLS.values())
     header_marks = (TYPE_HEADER,)
     headers_read = (RAW_HEADER, TOPIC_HEADER, ID_HEADER)
-    disguises = (Disguise(TYPE_HEADER, disguises.PLAIN_TEXT, disguises.as_it_is),)
+    disguises = (Disguise(TYPE_HEADER, PLAIN_TEXT, as_it_is),)
 
     def pairs(self) -> frozenset[Pair]:
         """What CDEvents has words for."""

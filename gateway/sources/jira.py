@@ -161,7 +161,6 @@ def _identity(document: Document, source: str, subject: str | None) -> tuple[str
     return source, f"{subject}:{data['webhookEvent']}:{change}"
 
 
-
 def _site(*links: Any) -> str | None:
     """Where a Jira is: its REST links less what follows the path it is installed under."""
     link = first_link(*links)

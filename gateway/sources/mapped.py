@@ -52,7 +52,9 @@ class Mapped(Source):
         self._subject = _Needed("subject.id", declared["subject"]["id"])
         self._verb = _Needed("predicate.from", predicate["from"])
         self._values = {value.lower(): _pair(meant) for value, meant in predicate["values"].items()}
-        self._own = {name: compile_pick(declared[name]) for name in ("id", "source", "time") if name in declared}
+        self._own = {
+            name: compile_pick(declared[name]) for name in ("id", "source", "time") if name in declared
+        }
         self._details = {name: compile_pick(pick) for name, pick in declared.get("details", {}).items()}
         self._labels = {name: compile_pick(pick) for name, pick in declared.get("labels", {}).items()}
 
@@ -174,5 +176,3 @@ def _all_of(value: Any) -> dict[str, str]:
         parts = (part.partition(":") for part in value if isinstance(part, str))
         return labels((name.strip(), rest.strip()) for name, colon, rest in parts if name.strip() and colon)
     return labels(mapping(value).items())
-
-

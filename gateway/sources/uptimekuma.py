@@ -11,7 +11,7 @@ from typing import Any
 
 from gateway import timestamps
 from gateway.model import Details, Document, Envelope, Reference, Subject
-from gateway.sources.source import Control, Pair, Source, first, labels, mapping, origin, source_of, uri_of
+from gateway.sources.source import Control, Pair, Source, first, labels, mapping, origin, uri_of
 
 DETECTED: Pair = ("incident", "detected")
 RESOLVED: Pair = ("incident", "resolved")
@@ -48,7 +48,9 @@ class UptimeKuma(Source):
         bare = "heartbeat" in data and data["heartbeat"] is None
         if not bare or data.get("monitor") is not None:
             return None
-        return Control(self.name, "notice", "a test, or a certificate or domain that expires; see Uptime Kuma")
+        return Control(
+            self.name, "notice", "a test, or a certificate or domain that expires; see Uptime Kuma"
+        )
 
     def schema(self, document: Document) -> str:
         """One schema for all."""
