@@ -35,6 +35,7 @@ from gateway.sources.reading import Reader
 from gateway.sources.source import Source
 from gateway.sources.tracker import Tracker
 from gateway.web.application import create_application
+from gateway.web.asgi import AsgiDoor
 from gateway.web.door import Door
 from gateway.web.guard import Guard
 
@@ -50,6 +51,7 @@ class Gateway:
     publisher: Publisher
     door: Door
     application: Flask
+    asgi: AsgiDoor
 
 
 def build(
@@ -91,7 +93,8 @@ def build(
     application = create_application(
         settings=settings, door=door, publisher=publisher, metrics=metrics, schemas=store
     )
-    return Gateway(settings, store, router, pipeline, publisher, door, application)
+    asgi = AsgiDoor(settings, door, application)
+    return Gateway(settings, store, router, pipeline, publisher, door, application, asgi)
 
 
 def build_sources(settings: Settings, store: SchemaStore) -> Sources:

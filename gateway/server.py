@@ -12,6 +12,8 @@ from gateway import app, settings
 from gateway.credentials import Credentials
 from gateway.errors import SettingsError
 from gateway.settings import Settings
+from gateway.web.asgi import AsgiDoor
+from gateway.worker import AsgiWorker, raise_open_files
 
 # Longer than the longest wait for an acknowledgement, so that a stop cuts no request short.
 _GRACE_SECONDS = 15
@@ -24,6 +26,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no type
         self._settings = chosen
         self._credentials = credentials
         self._gateway: app.Gateway | None = None
+        raise_open_files()
         super().__init__()
 
     def load_config(self) -> None:
@@ -45,20 +48,20 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no type
                 click.echo(f"settings: {warning}", err=True)
         super().reload()
 
-    def load(self) -> Flask:
-        """Build and start the gateway in this worker."""
+    def load(self) -> Flask | AsgiDoor:
+        """Build and start the gateway in this worker, and give the door that its class can serve."""
         self._gateway = app.start(self._settings, self._credentials)
-        return self._gateway.application
+        return self._gateway.asgi if self._settings.door == "asgi" else self._gateway.application
 
     def _options(self) -> dict[str, Any]:
         return {
             "bind": self._settings.bind,
             "workers": self._settings.workers,
-            "worker_class": "gthread",
+            "worker_class": AsgiWorker if self._settings.door == "asgi" else "gthread",
             "threads": self._settings.threads,
             "graceful_timeout": _GRACE_SECONDS,
             "timeout": 60,
-            "keepalive": 75,
+            "keepalive": int(self._settings.idle_timeout_seconds),
             "control_socket_disable": True,
             "loglevel": "warning",
             "worker_exit": self._close,

@@ -17,10 +17,12 @@ LONGEST = 260
 
 # A library -> the only modules that may import it. A new library has to find its door here.
 DOORS = {
+    "a2wsgi": ["web.asgi"],
     "click": ["cli.*", "server"],
     "cloudevents": ["routing"],
     "flask": ["web.*", "app", "server"],
-    "gunicorn": ["server", "web.application"],
+    "gunicorn": ["server", "worker", "web.application"],
+    "httptools": ["web.http_protocol"],
     "jsonschema": ["schemas"],
     "jsonschema_rs": ["schemas"],
     "kafka": ["publishing.*"],
@@ -31,6 +33,8 @@ DOORS = {
     "pydantic": ["settings", "credentials_file", "cli.settings"],
     "referencing": ["schemas"],
     "sqlite3": ["publishing.database"],
+    "uvicorn": ["worker", "web.connection", "web.http_cycle", "web.http_protocol"],
+    "uvicorn_worker": ["worker"],
     "werkzeug": ["web.*"],
 }
 

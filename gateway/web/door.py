@@ -11,7 +11,15 @@ from datetime import UTC, datetime
 
 from gateway.credentials import Principal
 from gateway.denials import Denial
-from gateway.errors import BadRequest, GatewayError, InternalError, InvalidEncoding, Refusal, Unavailable
+from gateway.errors import (
+    BadRequest,
+    Failure,
+    GatewayError,
+    InternalError,
+    InvalidEncoding,
+    Refusal,
+    Unavailable,
+)
 from gateway.keeper import Quarantined, Taken
 from gateway.metrics import Metrics
 from gateway.model import Message, Outcome, Problem
@@ -126,6 +134,11 @@ class Door:
         if not isinstance(refusal, Denial):  # a stranger's request is no event
             self._metrics.count("unknown", Outcome.REJECTED)
         return self._problem(arrival, refusal)
+
+    def fail(self, arrival: Arrival, failure: Failure) -> Answer:
+        """Answer a request that is not looked into for a reason of ours."""
+        self._metrics.count("unknown", Outcome.FAILED)
+        return self._problem(arrival, failure)
 
     def late(self, arrival: Arrival) -> Answer:
         """Answer a request that nobody answered within the longest wait."""
