@@ -19,6 +19,7 @@ LONGEST = 260
 DOORS = {
     "click": ["cli.*", "server"],
     "cloudevents": ["routing"],
+    "confluent_kafka": ["publishing.librdkafka", "publishing.librdkafka_clients"],
     "flask": ["web.*", "app", "server"],
     "gunicorn": ["server", "web.application"],
     "jsonschema": ["schemas"],
