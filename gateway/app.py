@@ -17,6 +17,7 @@ from gateway.metrics import Metrics
 from gateway.model import Fault, Publisher
 from gateway.pipeline import Pipeline
 from gateway.publishing.broker_ack import BrokerAck
+from gateway.publishing.client import Client
 from gateway.publishing.duplicates import Duplicates
 from gateway.publishing.kafka_python import KafkaPython
 from gateway.publishing.local_log import LocalLog
@@ -163,7 +164,7 @@ def build_kafka_publisher(
     settings: Settings, topics: Sequence[str], step_aside: StepAside, metrics: Metrics
 ) -> Publisher:
     """Kafka, with or without a spool."""
-    client = KafkaPython(settings, topics, rebuilt=metrics.count_rebuild)
+    client = build_client(settings, topics, metrics)
 
     def set_aside(kept: bool) -> None:
         if settings.dead_letters:
@@ -186,6 +187,19 @@ def build_kafka_publisher(
     )
     metrics.show(spooling.gauges)
     return spooling
+
+
+def build_client(settings: Settings, topics: Sequence[str], metrics: Metrics) -> Client:
+    """Give the client that is chosen; the second is an optional package. Raises SettingsError."""
+    if settings.kafka_client == "kafka-python":
+        return KafkaPython(settings, topics, rebuilt=metrics.count_rebuild)
+    try:
+        from gateway.publishing.librdkafka import Librdkafka
+    except ImportError as error:
+        chosen = settings_module.variable("kafka_client")
+        needed = "librdkafka needs another package: pip install 'cloudevents-gateway[librdkafka]'"
+        raise SettingsError([f"{chosen}: {needed} ({error})"]) from None
+    return Librdkafka(settings, topics, rebuilt=metrics.count_rebuild)
 
 
 def check(settings: Settings) -> tuple[Credentials | None, Sequence[str]]:

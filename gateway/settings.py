@@ -145,7 +145,9 @@ class Settings(BaseModel):
         (),
         description="host:port of brokers, separated by commas; without it the local log is used",
     )
-    kafka_client: Literal["kafka-python"] = Field("kafka-python", description="Kafka client library")
+    kafka_client: Literal["kafka-python", "librdkafka"] = Field(
+        "kafka-python", description="Kafka client library; librdkafka is much faster and needs its extra"
+    )
     kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = Field(
         None, description="SASL mechanism"
     )

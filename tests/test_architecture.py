@@ -20,6 +20,7 @@ DOORS = {
     "a2wsgi": ["web.asgi"],
     "click": ["cli.*", "server"],
     "cloudevents": ["routing"],
+    "confluent_kafka": ["publishing.librdkafka", "publishing.librdkafka_clients"],
     "flask": ["web.*", "app", "server"],
     "gunicorn": ["server", "worker", "web.application"],
     "httptools": ["web.http_protocol"],

@@ -57,9 +57,9 @@ class BrokerAck:
             self._deadlines.stop()
 
     def _send(self, request: Request) -> None:
-        def ended(index: int, end: End) -> None:
-            self._in_flight.release([request.records[index]])
-            request.end(index, end)
+        def ended(ends: Sequence[tuple[int, End]]) -> None:
+            self._in_flight.release(request.records[index] for index, _ in ends)
+            request.end(ends)
 
         self._deadlines.watch(request.future, lambda: fail(request.future, Unavailable(_LATE)))
         self._client.send(request.records, ended)
