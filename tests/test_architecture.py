@@ -25,7 +25,7 @@ DOORS = {
     "jsonschema_rs": ["schemas"],
     "kafka": ["publishing.*"],
     "limits": ["rates"],
-    "msgspec": ["strict_json"],
+    "msgspec": ["strict_json", "model", "envelope"],
     "orjson": ["strict_json"],
     "prometheus_client": ["metrics"],
     "pydantic": ["settings", "credentials_file", "cli.settings"],
