@@ -207,5 +207,3 @@ def _path(nodes: list[tuple[Any, int, str | int]], index: int) -> str:
         steps.append(f"/{escape(nodes[index][2])}")
         index = nodes[index][1]
     return "".join(reversed(steps))
-
-

@@ -75,9 +75,10 @@ class Document:
     """One sender's document, unwrapped: what the sources recognise, check and normalise.
 
     ``data`` is the document, parsed; it is not to be changed. ``payload`` is what ``strict_json.dump`` writes
-    it from as it was sent, digit for digit, less the white space between its tokens: often ``data`` itself. ``attributes`` are the CloudEvents context attributes it came with, ``None``
-    for plain JSON. ``pointer`` is where the document lies in the body, to begin the pointers of its
-    problems with. ``fresh_id`` is an id to use when the sender gave none.
+    it from as it was sent, digit for digit, less the white space between its tokens: often ``data`` itself.
+    ``attributes`` are the CloudEvents context attributes it came with, ``None`` for plain JSON. ``pointer``
+    is where the document lies in the body, to begin the pointers of its problems with. ``fresh_id`` is an id
+    to use when the sender gave none.
     """
 
     data: Any

@@ -1,7 +1,7 @@
 """JSON read strictly and fast, and written with the sender's own text inside: the door to orjson and msgspec.
 
-``exact_json`` says what is refused, and why. Its reading takes fifteen times as long as a compiled parser's, so
-it is asked only for texts that a compiled parser's result does not prove harmless. There are two proofs:
+``exact_json`` says what is refused, and why. It takes many times as long as a compiled parser, so it is asked
+only for texts that a compiled parser's result does not prove harmless. There are two proofs:
 
 * *As we would write it*: the parsed text, written again, is the text itself, but for white space. So no name
   stands twice, no number changed, and nothing was escaped that need not be.
