@@ -65,11 +65,11 @@ def build(
     """
     if credentials is None and settings.credentials_file:
         credentials = Credentials(())
-    store = SchemaStore(schemas.folder())
+    metrics = Metrics()
+    store = SchemaStore(schemas.folder(), metrics.count_disagreement)
     sources = build_sources(settings, store)
     router = build_router(settings, store, sources)
     dead_letters = build_dead_letters(settings, router)
-    metrics = Metrics()
     publisher = publisher or build_publisher(
         settings, router.topics(), step_aside=dead_letters.of_record, metrics=metrics
     )

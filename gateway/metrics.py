@@ -72,6 +72,12 @@ class Metrics:
             registry=self._registry,
         )
 
+        self._disagreements = Counter(
+            "gateway_validator_disagreements",
+            "Documents that one validator refuses and the other does not; more than none is a bug",
+            registry=self._registry,
+        )
+
     def count(self, system: str, outcome: Outcome) -> None:
         """Count an event that has ended. ``system`` is one of the systems, or ``unknown``."""
         self._events.labels(system=system, outcome=outcome.value).inc()
@@ -91,6 +97,10 @@ class Metrics:
     def count_use(self, principal: str, credential: str) -> None:
         """Count a use of a credential, so that an old one is seen to be out of use."""
         self._credential_uses.labels(principal, credential).inc()
+
+    def count_disagreement(self) -> None:
+        """Count a document that was refused although the reference finds nothing wrong with it."""
+        self._disagreements.inc()
 
     def count_rebuild(self) -> None:
         """Count a producer that was replaced."""
