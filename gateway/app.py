@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from flask import Flask
 
@@ -53,7 +54,10 @@ class Gateway:
 
 
 def build(
-    settings: Settings, publisher: Publisher | None = None, credentials: Credentials | None = None
+    settings: Settings,
+    publisher: Publisher | None = None,
+    credentials: Credentials | None = None,
+    metrics: Metrics | None = None,
 ) -> Gateway:
     """Build a gateway from settings. Raises SettingsError for what only shows when the parts meet.
 
@@ -66,7 +70,7 @@ def build(
     sources = build_sources(settings, store)
     router = build_router(settings, store, sources)
     dead_letters = build_dead_letters(settings, router)
-    metrics = Metrics()
+    metrics = metrics or Metrics()
     publisher = publisher or build_publisher(
         settings, router.topics(), step_aside=dead_letters.of_record, metrics=metrics
     )
@@ -168,7 +172,9 @@ def build_kafka_publisher(
 
     budget, in_flight = settings.ack_budget_ms / 1_000, settings.max_in_flight_bytes
     if settings.ack == "broker":
-        return BrokerAck(client, budget=budget, max_in_flight_bytes=in_flight)
+        direct = BrokerAck(client, budget=budget, max_in_flight_bytes=in_flight)
+        metrics.show(direct.gauges)
+        return direct
     spooling = Spooling(
         client,
         Spool(settings.data_dir),
@@ -208,9 +214,12 @@ def check(settings: Settings) -> tuple[Credentials | None, Sequence[str]]:
     return found
 
 
-def start(settings: Settings, credentials: Credentials | None) -> Gateway:
-    """Build, and start publishing: what a worker process does after its fork."""
+def start(settings: Settings, credentials: Credentials | None, metrics_folder: Path | None = None) -> Gateway:
+    """Build, and start publishing: what a worker process does after its fork.
+
+    ``metrics_folder`` is what it shares with other workers, if there are any.
+    """
     logs.configure(settings.log_level)
-    gateway = build(settings, credentials=credentials)
+    gateway = build(settings, credentials=credentials, metrics=Metrics(metrics_folder))
     gateway.publisher.start()
     return gateway

@@ -45,7 +45,7 @@ class Settings(BaseModel):
         1,
         ge=1,
         le=64,
-        description="worker processes; a key's order and /metrics are those of one of them",
+        description="worker processes; a key's order is that of one of them",
     )
     threads: int = Field(32, ge=1, le=1024, description="requests served at once by a worker")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="how much is logged")

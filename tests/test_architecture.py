@@ -27,7 +27,7 @@ DOORS = {
     "limits": ["rates"],
     "msgspec": ["strict_json"],
     "orjson": ["strict_json"],
-    "prometheus_client": ["metrics"],
+    "prometheus_client": ["metrics", "shared_metrics"],
     "pydantic": ["settings", "credentials_file", "cli.settings"],
     "referencing": ["schemas"],
     "sqlite3": ["publishing.database"],
