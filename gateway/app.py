@@ -8,7 +8,7 @@ from pathlib import Path
 
 from flask import Flask
 
-from gateway import credentials_file, exposure, logs, schemas
+from gateway import credentials_file, exposure, logs, schemas, tracing
 from gateway import settings as settings_module
 from gateway.credentials import Credentials
 from gateway.dead_letters import DeadLetters
@@ -58,6 +58,7 @@ def build(
     publisher: Publisher | None = None,
     credentials: Credentials | None = None,
     metrics: Metrics | None = None,
+    traces: tracing.Traces | None = None,
 ) -> Gateway:
     """Build a gateway from settings. Raises SettingsError for what only shows when the parts meet.
 
@@ -74,6 +75,8 @@ def build(
     publisher = publisher or build_publisher(
         settings, router.topics(), step_aside=dead_letters.of_record, metrics=metrics
     )
+    if traces is not None:
+        publisher = traces.publisher(publisher)
     keeper = Keeper(
         dead_letters,
         publisher,
@@ -81,7 +84,7 @@ def build(
         quarantine=settings.quarantine_systems,
         max_in_flight_bytes=settings.max_in_flight_bytes // 4,
     )
-    pipeline = Pipeline(
+    pipeline = (traces.pipeline if traces else Pipeline)(
         reader=Reader(store, settings.max_batch_events, sources.lenient),
         sources=sources,
         schemas=store,
@@ -198,7 +201,7 @@ def check(settings: Settings) -> tuple[Credentials | None, Sequence[str]]:
     """
     faults: list[str] = []
     found: tuple[Credentials | None, Sequence[str]] = (None, ())
-    steps: tuple[Callable[[Settings], object], ...] = (build, exposure.check)
+    steps: tuple[Callable[[Settings], object], ...] = (build, exposure.check, tracing.check)
     for step in steps:
         try:
             step(settings)
@@ -220,6 +223,8 @@ def start(settings: Settings, credentials: Credentials | None, metrics_folder: P
     ``metrics_folder`` is what it shares with other workers, if there are any.
     """
     logs.configure(settings.log_level)
-    gateway = build(settings, credentials=credentials, metrics=Metrics(metrics_folder))
+    gateway = build(
+        settings, credentials=credentials, metrics=Metrics(metrics_folder), traces=tracing.build(settings)
+    )
     gateway.publisher.start()
     return gateway

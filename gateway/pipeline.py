@@ -13,12 +13,12 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 
+from gateway import endings
 from gateway import envelope as envelopes
 from gateway.denials import Forbidden
 from gateway.errors import (
     BatchInvalid,
     EnvelopeMismatch,
-    GatewayError,
     InternalError,
     Refusal,
     SchemaViolation,
@@ -50,7 +50,6 @@ from gateway.watch import UNWATCHED, Step, Watch
 logger = logging.getLogger(__name__)
 
 MAX_PROBLEMS = 1_000
-_HARDEST_LAST = (Outcome.PUBLISHED, Outcome.SPOOLED, Outcome.REJECTED, Outcome.FAILED)
 
 
 class Pipeline:
@@ -186,11 +185,11 @@ class Pipeline:
     ) -> None:
         error = done.exception()
         systems = [event.envelope.system for event in events]
-        outcomes = _outcomes(done, len(events))
+        outcomes = endings.outcomes(done, len(events))
         for (system, outcome), number in Counter(zip(systems, outcomes, strict=True)).items():
             self._count([system] * number, outcome, error)
         if outcomes:
-            self.metrics.time_ack(time.perf_counter() - began, max(outcomes, key=_HARDEST_LAST.index))
+            self.metrics.time_ack(time.perf_counter() - began, endings.hardest(outcomes))
         if isinstance(error, Refusal):
             error.fault, error.systems = Fault.BROKER, tuple(systems)
             follow(self.keeper.refuse(message, error), taken)
@@ -207,22 +206,7 @@ class Pipeline:
 
     def _count(self, systems: Iterable[str], outcome: Outcome, error: BaseException | None) -> None:
         for system, events in Counter(systems).items():
-            self.metrics.count(system, outcome, _reason(outcome, error), events)
-
-
-def _reason(outcome: Outcome, error: BaseException | None) -> str:
-    """Give the problem type that the sender is answered with, for an event that ends so."""
-    if outcome in (Outcome.PUBLISHED, Outcome.SPOOLED):
-        return ""
-    return error.type if isinstance(error, GatewayError) else InternalError.type
-
-
-def _outcomes(done: Future[tuple[Placement, ...]], events: int) -> Sequence[Outcome]:
-    error = done.exception()
-    if error is None:
-        return [placement.outcome for placement in done.result()]
-    alike = Outcome.REJECTED if isinstance(error, Refusal) else Outcome.FAILED
-    return (isinstance(error, GatewayError) and error.outcomes) or [alike] * events
+            self.metrics.count(system, outcome, endings.reason(outcome, error), events)
 
 
 def _permit(message: Message, system: str, pointer: str = "") -> None:

@@ -50,6 +50,11 @@ class Settings(BaseModel):
     threads: int = Field(32, ge=1, le=1024, description="requests served at once by a worker")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="how much is logged")
 
+    tracing: bool = Field(
+        False,
+        description="send traces by OTLP over HTTP, as the OTEL_* variables say; needs the extra tracing",
+    )
+
     systems: tuple[SystemName, ...] = Field(
         SYSTEMS, description="systems that are switched on, separated by commas"
     )

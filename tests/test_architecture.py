@@ -26,6 +26,7 @@ DOORS = {
     "kafka": ["publishing.*"],
     "limits": ["rates"],
     "msgspec": ["strict_json"],
+    "opentelemetry": ["traces"],
     "orjson": ["strict_json"],
     "prometheus_client": ["metrics", "shared_metrics"],
     "pydantic": ["settings", "credentials_file", "cli.settings"],
