@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from flask import Flask
 
-from gateway import credentials_file, exposure, logs, schemas
+from gateway import credentials_file, exposure, logs, schemas, tracing
 from gateway import settings as settings_module
 from gateway.credentials import Credentials
 from gateway.dead_letters import DeadLetters
@@ -56,7 +57,11 @@ class Gateway:
 
 
 def build(
-    settings: Settings, publisher: Publisher | None = None, credentials: Credentials | None = None
+    settings: Settings,
+    publisher: Publisher | None = None,
+    credentials: Credentials | None = None,
+    metrics: Metrics | None = None,
+    traces: tracing.Traces | None = None,
 ) -> Gateway:
     """Build a gateway from settings. Raises SettingsError for what only shows when the parts meet.
 
@@ -65,7 +70,7 @@ def build(
     """
     if credentials is None and settings.credentials_file:
         credentials = Credentials(())
-    metrics = Metrics()
+    metrics = metrics or Metrics()
     store = SchemaStore(schemas.folder(), metrics.count_disagreement)
     sources = build_sources(settings, store)
     router = build_router(settings, store, sources)
@@ -73,6 +78,8 @@ def build(
     publisher = publisher or build_publisher(
         settings, router.topics(), step_aside=dead_letters.of_record, metrics=metrics
     )
+    if traces is not None:
+        publisher = traces.publisher(publisher)
     keeper = Keeper(
         dead_letters,
         publisher,
@@ -80,7 +87,7 @@ def build(
         quarantine=settings.quarantine_systems,
         max_in_flight_bytes=settings.max_in_flight_bytes // 4,
     )
-    pipeline = Pipeline(
+    pipeline = (traces.pipeline if traces else Pipeline)(
         reader=Reader(store, settings.max_batch_events, sources.lenient),
         sources=sources,
         schemas=store,
@@ -172,7 +179,9 @@ def build_kafka_publisher(
 
     budget, in_flight = settings.ack_budget_ms / 1_000, settings.max_in_flight_bytes
     if settings.ack == "broker":
-        return BrokerAck(client, budget=budget, max_in_flight_bytes=in_flight)
+        direct = BrokerAck(client, budget=budget, max_in_flight_bytes=in_flight)
+        metrics.show(direct.gauges)
+        return direct
     spooling = Spooling(
         client,
         Spool(settings.data_dir),
@@ -209,7 +218,7 @@ def check(settings: Settings) -> tuple[Credentials | None, Sequence[str]]:
     """
     faults: list[str] = []
     found: tuple[Credentials | None, Sequence[str]] = (None, ())
-    steps: tuple[Callable[[Settings], object], ...] = (build, exposure.check)
+    steps: tuple[Callable[[Settings], object], ...] = (build, exposure.check, tracing.check)
     for step in steps:
         try:
             step(settings)
@@ -225,9 +234,14 @@ def check(settings: Settings) -> tuple[Credentials | None, Sequence[str]]:
     return found
 
 
-def start(settings: Settings, credentials: Credentials | None) -> Gateway:
-    """Build, and start publishing: what a worker process does after its fork."""
+def start(settings: Settings, credentials: Credentials | None, metrics_folder: Path | None = None) -> Gateway:
+    """Build, and start publishing: what a worker process does after its fork.
+
+    ``metrics_folder`` is what it shares with other workers, if there are any.
+    """
     logs.configure(settings.log_level)
-    gateway = build(settings, credentials=credentials)
+    gateway = build(
+        settings, credentials=credentials, metrics=Metrics(metrics_folder), traces=tracing.build(settings)
+    )
     gateway.publisher.start()
     return gateway

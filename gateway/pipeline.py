@@ -7,16 +7,18 @@ replay share them.
 from __future__ import annotations
 
 import logging
+import time
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 
+from gateway import endings
 from gateway import envelope as envelopes
 from gateway.denials import Forbidden
 from gateway.errors import (
     BatchInvalid,
     EnvelopeMismatch,
-    GatewayError,
     InternalError,
     Refusal,
     SchemaViolation,
@@ -43,6 +45,7 @@ from gateway.schemas import SchemaStore
 from gateway.sources import Sources
 from gateway.sources.reading import Reader
 from gateway.sources.source import Source
+from gateway.watch import UNWATCHED, Step, Watch
 
 logger = logging.getLogger(__name__)
 
@@ -81,34 +84,39 @@ class Pipeline:
         What is refused becomes a dead letter.
         """
         taken: Future[Taken] = Future()
+        watch = self.metrics.watch()
         try:
-            events = self.prepare(message)
+            events = self.prepare(message, watch)
         except Refusal as refusal:
-            self._count(Outcome.REJECTED, refusal.systems)
+            self._count(refusal.systems, Outcome.REJECTED, refusal)
             return self.keeper.refuse(message, refusal)
         except Exception:
             bug = self._bug(message, ["unknown"])
             self.keeper.keep(message, bug)
             fail(taken, bug)
             return taken
+        began = time.perf_counter()
+        watch.restart()
         try:
             published = self.publisher.publish([event.record for event in events])
         except Exception:
             fail(taken, self._bug(message, [event.envelope.system for event in events]))
         else:
-            published.add_done_callback(lambda done: self._finish(message, events, done, taken))
+            watch.lap(Step.PUBLISH)
+            published.add_done_callback(lambda done: self._finish(message, events, done, taken, began))
         return taken
 
-    def prepare(self, message: Message) -> tuple[Event, ...]:
+    def prepare(self, message: Message, watch: Watch = UNWATCHED) -> tuple[Event, ...]:
         """Steps 1 to 4 for every event of a message; one bad event refuses them all."""
         if message.system is not None:
             _permit(message, message.system)
         reading = self.reader.read(message)
+        watch.lap(Step.READ)
         events: list[Event] = []
         refusals: list[Refusal] = []
         for member in reading.members:
             try:
-                events.append(self.prepare_one(member))
+                events.append(self.prepare_one(member, watch))
             except Refusal as refusal:
                 refusals.append(refusal)
                 if _enough(refusals):
@@ -119,16 +127,22 @@ class Pipeline:
             raise refusals[0]
         return tuple(events)
 
-    def prepare_one(self, document: Document | Refusal) -> Event:
+    def prepare_one(self, document: Document | Refusal, watch: Watch = UNWATCHED) -> Event:
         """Steps 1 to 4 for one event."""
         if isinstance(document, Refusal):
             raise document
+        watch.restart()
         source = self.sources.recognise(document)
+        watch.lap(Step.RECOGNISE)
         try:
             _permit(document.message, source.name, document.pointer)
             schema = self.validate(source, document)
+            watch.lap(Step.VALIDATE)
             envelope = self.normalise(source, document, schema)
-            return Event(envelope, self.route(document, envelope))
+            watch.lap(Step.NORMALISE)
+            event = Event(envelope, self.route(document, envelope))
+            watch.lap(Step.ROUTE)
+            return event
         except Refusal as refusal:
             refusal.systems = (source.name,)
             raise
@@ -167,11 +181,15 @@ class Pipeline:
         events: tuple[Event, ...],
         done: Future[tuple[Placement, ...]],
         taken: Future[Taken],
+        began: float,
     ) -> None:
         error = done.exception()
         systems = [event.envelope.system for event in events]
-        for system, outcome in zip(systems, _outcomes(done, len(events)), strict=True):
-            self._count(outcome, [system])
+        outcomes = endings.outcomes(done, len(events))
+        for (system, outcome), number in Counter(zip(systems, outcomes, strict=True)).items():
+            self._count([system] * number, outcome, error)
+        if outcomes:
+            self.metrics.time_ack(time.perf_counter() - began, endings.hardest(outcomes))
         if isinstance(error, Refusal):
             error.fault, error.systems = Fault.BROKER, tuple(systems)
             follow(self.keeper.refuse(message, error), taken)
@@ -181,21 +199,14 @@ class Pipeline:
             succeed(taken, tuple(map(Receipt, events, done.result())))
 
     def _bug(self, message: Message, systems: Iterable[str]) -> InternalError:
-        self._count(Outcome.FAILED, systems)
+        bug = InternalError("the gateway failed on this request; its id is in the log")
+        self._count(systems, Outcome.FAILED, bug)
         logger.exception("a message could not be taken", extra={"request": message.id})
-        return InternalError("the gateway failed on this request; its id is in the log")
+        return bug
 
-    def _count(self, outcome: Outcome, systems: Iterable[str]) -> None:
-        for system in systems:
-            self.metrics.count(system, outcome)
-
-
-def _outcomes(done: Future[tuple[Placement, ...]], events: int) -> Sequence[Outcome]:
-    error = done.exception()
-    if error is None:
-        return [placement.outcome for placement in done.result()]
-    alike = Outcome.REJECTED if isinstance(error, Refusal) else Outcome.FAILED
-    return (isinstance(error, GatewayError) and error.outcomes) or [alike] * events
+    def _count(self, systems: Iterable[str], outcome: Outcome, error: BaseException | None) -> None:
+        for system, events in Counter(systems).items():
+            self.metrics.count(system, outcome, endings.reason(outcome, error), events)
 
 
 def _permit(message: Message, system: str, pointer: str = "") -> None:

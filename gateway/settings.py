@@ -45,7 +45,7 @@ class Settings(BaseModel):
         1,
         ge=1,
         le=64,
-        description="worker processes; a key's order and /metrics are those of one of them",
+        description="worker processes; a key's order is that of one of them",
     )
     door: Literal["asgi", "flask"] = Field("asgi", description="an event loop, or a thread for each request")
     threads: int = Field(
@@ -55,6 +55,11 @@ class Settings(BaseModel):
     idle_timeout_seconds: float = Field(75, ge=0.5, le=3600, description="longest rest of a kept connection")
     max_connections: int = Field(10_000, ge=10, description="most open connections of one worker")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="how much is logged")
+
+    tracing: bool = Field(
+        False,
+        description="send traces by OTLP over HTTP, as the OTEL_* variables say; needs the extra tracing",
+    )
 
     systems: tuple[SystemName, ...] = Field(
         SYSTEMS, description="systems that are switched on, separated by commas"

@@ -100,6 +100,11 @@ class Dispatch:
             self._known = True
 
     @property
+    def held_bytes(self) -> int:
+        """Bytes that the client holds."""
+        return self._held.bytes
+
+    @property
     def draining(self) -> bool:
         """Whether rows are under way to a Kafka that answers, so that there is soon room for more."""
         return not self.away and self._pace.under_way > 0
