@@ -40,8 +40,9 @@ FUZZ_EXAMPLES ?= 20000
 fuzz: $(READY)  ## post mutated events and requests for longer
 	FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) .venv/bin/python -m pytest tests/test_fuzz.py tests/test_fuzz_wire.py tests/test_schemas.py --timeout 3600
 
+SWEEP_CLIENT ?= kafka-python
 sweep: $(READY)  ## stop, hang and kill real processes under load, and prove that nothing is lost
-	.venv/bin/python -m tests.sweep
+	.venv/bin/python -m tests.sweep --client $(SWEEP_CLIENT) $(SWEEP)
 
 lint: $(READY)  ## check style, formatting, the direction of imports and the pins
 	.venv/bin/ruff check

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from flask import Flask
 
-from gateway import credentials_file, exposure, logs, schemas, sources
+from gateway import credentials_file, exposure, logs, schemas, sources, tracing
 from gateway import settings as settings_module
 from gateway.credentials import Credentials
 from gateway.dead_letters import DeadLetters
@@ -18,6 +19,7 @@ from gateway.metrics import Metrics
 from gateway.model import Fault, Publisher
 from gateway.pipeline import Pipeline
 from gateway.publishing.broker_ack import BrokerAck
+from gateway.publishing.client import Client
 from gateway.publishing.duplicates import Duplicates
 from gateway.publishing.kafka_python import KafkaPython
 from gateway.publishing.local_log import LocalLog
@@ -27,9 +29,10 @@ from gateway.publishing.spooling import Spooling
 from gateway.routing import Naming, Router
 from gateway.schemas import SchemaStore
 from gateway.settings import Settings
-from gateway.sources import Sources
+from gateway.sources import Sources, declarations
 from gateway.sources.reading import Reader
 from gateway.web.application import create_application
+from gateway.web.asgi import AsgiDoor
 from gateway.web.door import Door
 from gateway.web.guard import Guard
 
@@ -45,10 +48,15 @@ class Gateway:
     publisher: Publisher
     door: Door
     application: Flask
+    asgi: AsgiDoor
 
 
 def build(
-    settings: Settings, publisher: Publisher | None = None, credentials: Credentials | None = None
+    settings: Settings,
+    publisher: Publisher | None = None,
+    credentials: Credentials | None = None,
+    metrics: Metrics | None = None,
+    traces: tracing.Traces | None = None,
 ) -> Gateway:
     """Build a gateway from settings. Raises SettingsError for what only shows when the parts meet.
 
@@ -57,14 +65,17 @@ def build(
     """
     if credentials is None and settings.credentials_file:
         credentials = Credentials(())
-    store = SchemaStore(schemas.folder())
+    metrics = metrics or Metrics()
+    more = declarations.schema_texts(settings.mappings_dir)
+    store = SchemaStore(schemas.folder(), metrics.count_disagreement, more)
     understood = sources.load(settings, store)
     router = build_router(settings, store, understood)
     dead_letters = build_dead_letters(settings, router, understood.headers_read)
-    metrics = Metrics()
     publisher = publisher or build_publisher(
         settings, router.topics(), step_aside=dead_letters.of_record, metrics=metrics
     )
+    if traces is not None:
+        publisher = traces.publisher(publisher)
     keeper = Keeper(
         dead_letters,
         publisher,
@@ -72,7 +83,7 @@ def build(
         quarantine=settings.quarantine_systems,
         max_in_flight_bytes=settings.max_in_flight_bytes // 4,
     )
-    pipeline = Pipeline(
+    pipeline = (traces.pipeline if traces else Pipeline)(
         reader=Reader(store, settings.max_batch_events, understood.lenient, understood.disguises),
         sources=understood,
         schemas=store,
@@ -88,7 +99,8 @@ def build(
     application = create_application(
         settings=settings, door=door, publisher=publisher, metrics=metrics, schemas=store
     )
-    return Gateway(settings, store, router, pipeline, publisher, door, application)
+    asgi = AsgiDoor(settings, door, application)
+    return Gateway(settings, store, router, pipeline, publisher, door, application, asgi)
 
 
 def build_router(settings: Settings, store: SchemaStore, sources: Sources) -> Router:
@@ -163,7 +175,7 @@ def build_kafka_publisher(
     settings: Settings, topics: Sequence[str], step_aside: StepAside, metrics: Metrics
 ) -> Publisher:
     """Kafka, with or without a spool."""
-    client = KafkaPython(settings, topics, rebuilt=metrics.count_rebuild)
+    client = build_client(settings, topics, metrics)
 
     def set_aside(kept: bool) -> None:
         if settings.dead_letters:
@@ -171,7 +183,9 @@ def build_kafka_publisher(
 
     budget, in_flight = settings.ack_budget_ms / 1_000, settings.max_in_flight_bytes
     if settings.ack == "broker":
-        return BrokerAck(client, budget=budget, max_in_flight_bytes=in_flight)
+        direct = BrokerAck(client, budget=budget, max_in_flight_bytes=in_flight)
+        metrics.show(direct.gauges)
+        return direct
     spooling = Spooling(
         client,
         Spool(settings.data_dir),
@@ -188,6 +202,19 @@ def build_kafka_publisher(
     return spooling
 
 
+def build_client(settings: Settings, topics: Sequence[str], metrics: Metrics) -> Client:
+    """Give the client that is chosen; the second is an optional package. Raises SettingsError."""
+    if settings.kafka_client == "kafka-python":
+        return KafkaPython(settings, topics, rebuilt=metrics.count_rebuild)
+    try:
+        from gateway.publishing.librdkafka import Librdkafka
+    except ImportError as error:
+        chosen = settings_module.variable("kafka_client")
+        needed = "librdkafka needs another package: pip install 'cloudevents-gateway[librdkafka]'"
+        raise SettingsError([f"{chosen}: {needed} ({error})"]) from None
+    return Librdkafka(settings, topics, rebuilt=metrics.count_rebuild)
+
+
 def check(settings: Settings) -> tuple[Credentials | None, Sequence[str]]:
     """Make sure that this can be served, and give the credentials and what is unwise about them.
 
@@ -195,7 +222,7 @@ def check(settings: Settings) -> tuple[Credentials | None, Sequence[str]]:
     """
     faults: list[str] = []
     found: tuple[Credentials | None, Sequence[str]] = (None, ())
-    steps: tuple[Callable[[Settings], object], ...] = (build, exposure.check)
+    steps: tuple[Callable[[Settings], object], ...] = (build, exposure.check, tracing.check)
     for step in steps:
         try:
             step(settings)
@@ -211,9 +238,14 @@ def check(settings: Settings) -> tuple[Credentials | None, Sequence[str]]:
     return found
 
 
-def start(settings: Settings, credentials: Credentials | None) -> Gateway:
-    """Build, and start publishing: what a worker process does after its fork."""
+def start(settings: Settings, credentials: Credentials | None, metrics_folder: Path | None = None) -> Gateway:
+    """Build, and start publishing: what a worker process does after its fork.
+
+    ``metrics_folder`` is what it shares with other workers, if there are any.
+    """
     logs.configure(settings.log_level)
-    gateway = build(settings, credentials=credentials)
+    gateway = build(
+        settings, credentials=credentials, metrics=Metrics(metrics_folder), traces=tracing.build(settings)
+    )
     gateway.publisher.start()
     return gateway

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from msgspec import Struct
+
 from gateway import strict_json
 from gateway.errors import InvalidCharacter
 from gateway.formats import HIDDEN, NOT_IN_STRINGS
-from gateway.model import Details, Envelope, Problem, Reference
+from gateway.model import Details, Envelope, Origin, Problem, Subject
 from gateway.vocabulary import is_cdevents
 
 VERSION = "1"
@@ -16,30 +18,50 @@ MAX_NAME = 1_024
 _FORBIDDEN = re.compile(f"[{NOT_IN_STRINGS}{HIDDEN}]")
 
 
+class _Head(Struct, frozen=True, rename="camel"):
+    """All but the payload."""
+
+    version: str
+    subject: Subject
+    predicate: str
+    vocabulary: str
+    time: str
+    received_time: str
+    system: str
+    origin: Origin
+    details: Details
+
+
 def to_json(envelope: Envelope) -> bytes:
     """Write the envelope; the sender's document stands in it unchanged, digit for digit."""
-    return strict_json.dump(to_dict(envelope) | {"payload": strict_json.verbatim(envelope.payload)})
+    return strict_json.dump_with(_head(envelope), "payload", envelope.payload)
 
 
 def to_dict(envelope: Envelope) -> dict[str, Any]:
     """Give everything but the payload, members without a value left out."""
-    subject = envelope.subject
-    origin = envelope.origin
-    return {
-        "version": VERSION,
-        "subject": _filled(type=subject.type, id=subject.id, source=subject.source),
-        "predicate": envelope.predicate,
-        "vocabulary": _vocabulary(envelope),
-        "time": envelope.time,
-        "receivedTime": envelope.received,
-        "system": envelope.system,
-        "origin": _filled(id=origin.id, type=origin.type, source=origin.source, schema=origin.schema),
-        "details": _details(envelope.details),
-    }
+    return strict_json.to_dict(_head(envelope))
+
+
+def _head(envelope: Envelope) -> _Head:
+    return _Head(
+        VERSION,
+        envelope.subject,
+        envelope.predicate,
+        _vocabulary(envelope),
+        envelope.time,
+        envelope.received,
+        envelope.system,
+        envelope.origin,
+        envelope.details,
+    )
 
 
 def check_names(envelope: Envelope, pointer: str) -> None:
     """Refuse names that cannot safely become a key, a header or a log line. Raises InvalidCharacter."""
+    subject = envelope.subject
+    joined = f"{envelope.id}{envelope.source}{subject.type}{subject.id}{envelope.predicate}"
+    if joined.isprintable() and len(joined) <= MAX_NAME:  # no forbidden character is printable to Python
+        return
     names = {
         "id": envelope.id,
         "source": envelope.source,
@@ -64,27 +86,3 @@ def check_names(envelope: Envelope, pointer: str) -> None:
 def _vocabulary(envelope: Envelope) -> str:
     known = is_cdevents(envelope.subject.type, envelope.predicate)
     return "cdevents" if known and not envelope.open_ended else "custom"
-
-
-def _details(details: Details) -> dict[str, Any]:
-    return _filled(
-        description=details.description,
-        environment=_reference(details.environment),
-        service=_reference(details.service),
-        artifactId=details.artifact_id,
-        ticketUri=details.ticket_uri,
-        severity=details.severity,
-        priority=details.priority,
-        outcome=details.outcome,
-        actor=details.actor,
-        url=details.url,
-        labels=dict(details.labels) or None,
-    )
-
-
-def _reference(reference: Reference | None) -> dict[str, Any] | None:
-    return _filled(id=reference.id, source=reference.source) if reference else None
-
-
-def _filled(**members: Any) -> dict[str, Any]:
-    return {name: value for name, value in members.items() if value is not None}

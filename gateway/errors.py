@@ -51,7 +51,7 @@ class Failure(GatewayError):
 
 
 class BadRequest(Refusal):
-    """A request without a Host header (RFC 9112 section 3.2)."""
+    """A request that breaks HTTP (RFC 9112), as one without a Host header does."""
 
     type, status, title = "bad-request", 400, "The request breaks HTTP"
 
@@ -97,6 +97,12 @@ class IncompleteBody(Refusal):
     """Fewer bytes came than Content-Length announced."""
 
     type, status, title = "incomplete-body", 400, "The body is shorter than announced"
+
+
+class RequestTimeout(Refusal):
+    """The request stopped coming, or came too slowly; it may be sent again."""
+
+    type, status, title = "request-timeout", 408, "The request did not come in time"
 
 
 class MalformedBody(Refusal):

@@ -7,16 +7,17 @@ replay share them.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+import time
+from collections import Counter
+from collections.abc import Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 
+from gateway import endings, refusing
 from gateway import envelope as envelopes
-from gateway import refusing
 from gateway.denials import Forbidden
 from gateway.errors import (
     EnvelopeMismatch,
-    GatewayError,
     InternalError,
     Refusal,
     SchemaViolation,
@@ -44,6 +45,7 @@ from gateway.schemas import SchemaStore
 from gateway.sources import Sources
 from gateway.sources.reading import Reader
 from gateway.sources.source import Control, Source
+from gateway.watch import UNWATCHED, Step, Watch
 
 logger = logging.getLogger(__name__)
 
@@ -95,10 +97,11 @@ class Pipeline:
         What is refused becomes a dead letter.
         """
         taken: Future[Taken] = Future()
+        watch = self.metrics.watch()
         try:
-            prepared = self.prepare(message)
+            prepared = self.prepare(message, watch)
         except Refusal as refusal:
-            self._count(Outcome.REJECTED, refusal.systems)
+            self._count(refusal.systems, Outcome.REJECTED, refusal)
             return self.keeper.refuse(message, refusal)
         except Exception:
             bug = self._bug(message, ["unknown"])
@@ -108,20 +111,24 @@ class Pipeline:
         events = prepared.events
         for control in prepared.controls:
             self._tell(message, control)
+        began = time.perf_counter()
+        watch.restart()
         try:
             haste = self.hastes.of(event.envelope.system for event in events)
             published = self.publisher.publish([event.record for event in events], haste)
         except Exception:
             fail(taken, self._bug(message, [event.envelope.system for event in events]))
         else:
-            published.add_done_callback(lambda done: self._finish(message, events, done, taken))
+            watch.lap(Step.PUBLISH)
+            published.add_done_callback(lambda done: self._finish(message, events, done, taken, began))
         return taken
 
-    def prepare(self, message: Message) -> Prepared:
+    def prepare(self, message: Message, watch: Watch = UNWATCHED) -> Prepared:
         """Steps 1 to 4 for every event of a message; one bad event refuses them all."""
         if message.system is not None:
             _permit(message, message.system)
         reading = self.reader.read(message)
+        watch.lap(Step.READ)
         events: list[Event] = []
         controls: list[Control] = []
         refusals: list[Refusal] = []
@@ -129,7 +136,7 @@ class Pipeline:
         for member in reading.members:
             read += 1
             try:
-                prepared = self.prepare_one(member, self._max_events - len(events))
+                prepared = self.prepare_one(member, self._max_events - len(events), watch)
             except Refusal as refusal:
                 refusals.append(refusal)
                 if refusing.enough(refusals):
@@ -143,11 +150,13 @@ class Pipeline:
             raise refusals[0]
         return Prepared(tuple(events), tuple(controls))
 
-    def prepare_one(self, document: Document | Refusal, room: int) -> Prepared:
+    def prepare_one(self, document: Document | Refusal, room: int, watch: Watch = UNWATCHED) -> Prepared:
         """Steps 1 to 4 for one document: an event, a group of at most ``room`` events, or none."""
         if isinstance(document, Refusal):
             raise document
+        watch.restart()
         source = self.sources.recognise(document)
+        watch.lap(Step.RECOGNISE)
         size = source.size(document)
         try:
             _permit(document.message, source.name, document.pointer)
@@ -156,20 +165,26 @@ class Pipeline:
             if size > room:
                 raise refusing.crowd(document, size, self._max_events)
             schema = self.validate(source, document)
+            watch.lap(Step.VALIDATE)
             remark = source.remark(document)
-            return Prepared(self.prepare_each(source, document, schema), (remark,) if remark else ())
+            events = self.prepare_each(source, document, schema, watch)
+            return Prepared(events, (remark,) if remark else ())
         except Refusal as refusal:
             refusal.systems = (source.name,) * max(size, 1)
             raise
 
-    def prepare_each(self, source: Source, document: Document, schema: str) -> tuple[Event, ...]:
+    def prepare_each(
+        self, source: Source, document: Document, schema: str, watch: Watch = UNWATCHED
+    ) -> tuple[Event, ...]:
         """Steps 3 and 4 for every event in a valid document."""
         events: list[Event] = []
         refusals: list[Refusal] = []
         for part in source.split(document):
             try:
                 envelope = self.normalise(source, part, schema)
+                watch.lap(Step.NORMALISE)
                 events.append(Event(envelope, self.route(part, envelope)))
+                watch.lap(Step.ROUTE)
             except Refusal as refusal:
                 refusals.append(refusal)
         if refusals:
@@ -210,11 +225,15 @@ class Pipeline:
         events: tuple[Event, ...],
         done: Future[tuple[Placement, ...]],
         taken: Future[Taken],
+        began: float,
     ) -> None:
         error = done.exception()
         systems = [event.envelope.system for event in events]
-        for system, outcome in zip(systems, _outcomes(done, len(events)), strict=True):
-            self._count(outcome, [system])
+        outcomes = endings.outcomes(done, len(events))
+        for (system, outcome), number in Counter(zip(systems, outcomes, strict=True)).items():
+            self._count([system] * number, outcome, error)
+        if outcomes:
+            self.metrics.time_ack(time.perf_counter() - began, endings.hardest(outcomes))
         if isinstance(error, Refusal):
             error.fault, error.systems = Fault.BROKER, tuple(systems)
             follow(self.keeper.refuse(message, error), taken)
@@ -224,26 +243,19 @@ class Pipeline:
             succeed(taken, tuple(map(Receipt, events, done.result())))
 
     def _bug(self, message: Message, systems: Iterable[str]) -> InternalError:
-        self._count(Outcome.FAILED, systems)
+        bug = InternalError("the gateway failed on this request; its id is in the log")
+        self._count(systems, Outcome.FAILED, bug)
         logger.exception("a message could not be taken", extra={"request": message.id})
-        return InternalError("the gateway failed on this request; its id is in the log")
+        return bug
 
     def _tell(self, message: Message, control: Control) -> None:
         self.metrics.count_control(control.system, control.kind)
         told = {"request": message.id, "system": control.system, "kind": control.kind, "told": control.told}
         logger.info("control message", extra=told)
 
-    def _count(self, outcome: Outcome, systems: Iterable[str]) -> None:
-        for system in systems:
-            self.metrics.count(system, outcome)
-
-
-def _outcomes(done: Future[tuple[Placement, ...]], events: int) -> Sequence[Outcome]:
-    error = done.exception()
-    if error is None:
-        return [placement.outcome for placement in done.result()]
-    alike = Outcome.REJECTED if isinstance(error, Refusal) else Outcome.FAILED
-    return (isinstance(error, GatewayError) and error.outcomes) or [alike] * events
+    def _count(self, systems: Iterable[str], outcome: Outcome, error: BaseException | None) -> None:
+        for system, events in Counter(systems).items():
+            self.metrics.count(system, outcome, endings.reason(outcome, error), events)
 
 
 def _permit(message: Message, system: str, pointer: str = "") -> None:

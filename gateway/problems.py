@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway import denials  # declares classes that `types` gives
+from gateway import denials, framing  # noqa: F401  (both declare classes that `types` gives)
 from gateway.errors import Failure, GatewayError, Refusal
 
 

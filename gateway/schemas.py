@@ -1,27 +1,32 @@
-"""The schema files: loaded once, deciding fast, explaining at length. The one door to both validators.
+"""The schema files: loaded once, deciding fast, explaining at length. The door to both validators.
 
-``jsonschema-rs`` (compiled) says yes; when it says no, ``jsonschema`` explains from the same file, with the
-same format checks. Nothing is ever fetched: a reference that no file here answers stops the start.
+``jsonschema-rs`` (compiled) says yes, and when it says no also where. ``jsonschema`` is the reference, with
+the same files and the same format checks: it takes many times as long, so it is asked once for every rule
+that is found broken, and what it does not find broken is counted. Nothing is ever fetched: a reference that
+no file here answers stops the start.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import logging
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, cast
+from types import MappingProxyType
+from typing import Any
 
-import jsonschema_rs
 from jsonschema import Draft202012Validator, FormatChecker
-from jsonschema.exceptions import SchemaError, ValidationError
+from jsonschema.exceptions import SchemaError
 from referencing import Registry, Resource
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012
 
+from gateway import deciders, faults
 from gateway.errors import SettingsError
 from gateway.formats import FORMATS
 from gateway.model import Problem
-from gateway.strict_json import escape
+
+logger = logging.getLogger(__name__)
 
 ENVELOPE = "envelope.schema.json"
 CLOUDEVENT = "cloudevents.schema.json"
@@ -29,7 +34,6 @@ DEADLETTER = "deadletter.schema.json"
 MAPPING = "mapping.schema.json"
 SUFFIX = ".schema.json"
 MAX_PROBLEMS = 100
-_MAX_QUOTE = 60
 
 
 def folder() -> Path:
@@ -41,19 +45,31 @@ def folder() -> Path:
 class SchemaStore:
     """Every schema file below one folder, by its path there, such as ``ctoai/event.schema.json``."""
 
-    def __init__(self, root: Path) -> None:
-        """Load and compile all. Raises SettingsError naming every file that cannot be used."""
-        self.texts: Mapping[str, bytes] = {
-            path.relative_to(root).as_posix(): path.read_bytes() for path in sorted(root.rglob(f"*{SUFFIX}"))
-        }
-        faults: list[str] = [] if self.texts else [f"no schema files below {root}"]
-        self._schemas = dict(_parsed(self.texts, faults))
-        self._deciders: dict[str, jsonschema_rs.Draft202012Validator] = {}
+    def __init__(
+        self,
+        root: Path,
+        disagreed: Callable[[], None] = lambda: None,
+        more: Mapping[str, bytes] = MappingProxyType({}),
+    ) -> None:
+        """Load and compile all. Raises SettingsError naming every file that cannot be used.
+
+        ``disagreed`` is called for every document that the reference does not find at fault. ``more`` are
+        schemas from elsewhere, by the names they are to have.
+        """
+        files = sorted(root.rglob(f"*{SUFFIX}"))
+        found = {path.relative_to(root).as_posix(): path.read_bytes() for path in files}
+        self.texts: Mapping[str, bytes] = found | dict(more)
+        self._disagreed = disagreed
+        wrong: list[str] = [] if self.texts else [f"no schema files below {root}"]
+        self._schemas = dict(_parsed(self.texts, wrong))
         self._explainers: dict[str, Draft202012Validator] = {}
-        if not faults:
-            self._compile(faults)
-        if faults:
-            raise SettingsError(faults)
+        if not wrong:
+            self._compile(wrong)
+        if wrong:
+            raise SettingsError(wrong)
+        self._deciders = deciders.compile_all(self._schemas)
+        self._lookup = deciders.Places(self._schemas.values()).lookup
+        self._confirmed: set[tuple[str, str]] = set()  # rules that both found broken; there are finitely many
 
     def id(self, name: str) -> str:
         """Give the ``$id`` of a schema file."""
@@ -70,24 +86,46 @@ class SchemaStore:
         """
         if self._deciders[name].is_valid(document):
             return ()
-        return self.explain(name, document, pointer) or (
-            Problem(pointer, "schema", "does not match the schema"),
-        )
+        found, rules = self.find(name, document, pointer)
+        if found and rules <= self._confirmed:
+            return found
+        if explained := self.explain(name, document, pointer):
+            self._confirmed |= rules
+            return explained
+        self._disagreed()
+        logger.error("the validators disagree", extra={"schema": name, "rules": sorted(rules)})
+        return found or (Problem(pointer, "schema", "does not match the schema"),)
+
+    def find(
+        self, name: str, document: Any, pointer: str = ""
+    ) -> tuple[tuple[Problem, ...], set[tuple[str, str]]]:
+        """List everything wrong, and the broken rules, by the compiled validator; nothing when in doubt."""
+        told: dict[Problem, None] = {}
+        rules: set[tuple[str, str]] = set()
+        try:
+            for error in self._deciders[name].errors(document):
+                rules.add((name, str(error.absolute_keyword_location)))
+                fault = faults.by_jsonschema_rs(error, document, self._lookup)
+                told.update(dict.fromkeys(faults.problems(fault, pointer)))
+                if len(told) >= MAX_PROBLEMS:
+                    break
+        except LookupError:
+            return (), rules
+        return _sorted(told), rules
 
     def explain(self, name: str, document: Any, pointer: str = "") -> tuple[Problem, ...]:
-        """List everything wrong, by the explaining validator alone; ``check`` is the usual way in."""
-        found: dict[Problem, None] = {}
+        """List everything wrong, by the reference alone; ``check`` is the usual way in."""
+        told: dict[Problem, None] = {}
         for error in self._explainers[name].iter_errors(document):
-            found.update(dict.fromkeys(_problems(error, pointer)))
-            if len(found) >= MAX_PROBLEMS:
+            told.update(dict.fromkeys(faults.problems(faults.by_jsonschema(error), pointer)))
+            if len(told) >= MAX_PROBLEMS:
                 break
-        return tuple(sorted(list(found)[:MAX_PROBLEMS]))
+        return _sorted(told)
 
-    def _compile(self, faults: list[str]) -> None:
-        resources = [(str(s["$id"]), s) for s in self._schemas.values()]
+    def _compile(self, wrong: list[str]) -> None:
         registry: Registry[Any] = Registry().with_resources(
-            (uri, Resource.from_contents(schema, default_specification=DRAFT202012))
-            for uri, schema in resources
+            (str(schema["$id"]), Resource.from_contents(schema, default_specification=DRAFT202012))
+            for schema in self._schemas.values()
         )
         checker = FormatChecker(formats=())
         for format_name, check in FORMATS.items():
@@ -97,24 +135,21 @@ class SchemaStore:
                 Draft202012Validator.check_schema(schema)
                 _resolve_all(schema, registry)
             except (SchemaError, Unresolvable) as error:
-                faults.append(f"schema {name}: {type(error).__name__}: {str(error)[:200]}")
-        if faults:
-            return
-        fast_registry = jsonschema_rs.Registry(resources, draft=jsonschema_rs.Draft202012)
-        for name, schema in self._schemas.items():
+                wrong.append(f"schema {name}: {type(error).__name__}: {str(error)[:200]}")
             self._explainers[name] = Draft202012Validator(schema, registry=registry, format_checker=checker)
-            self._deciders[name] = jsonschema_rs.Draft202012Validator(
-                schema, registry=fast_registry, formats=FORMATS, validate_formats=True
-            )
 
 
-def _parsed(texts: Mapping[str, bytes], faults: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+def _sorted(told: Mapping[Problem, None]) -> tuple[Problem, ...]:
+    return tuple(sorted(list(told)[:MAX_PROBLEMS]))
+
+
+def _parsed(texts: Mapping[str, bytes], wrong: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
     for name, text in texts.items():
         try:
             schema = json.loads(text)
             schema["$id"]
         except (ValueError, KeyError, TypeError) as error:
-            faults.append(f"schema {name}: {type(error).__name__}: {error}")
+            wrong.append(f"schema {name}: {type(error).__name__}: {error}")
         else:
             yield name, schema
 
@@ -135,80 +170,3 @@ def _resolve_all(schema: dict[str, Any], registry: Registry[Any]) -> None:
 
 def _strings_only(check: Any) -> Any:
     return lambda value: not isinstance(value, str) or check(value)
-
-
-def _problems(error: ValidationError, base: str) -> Iterator[Problem]:
-    """Turn one library error into problems that name the very member that is wrong."""
-    pointer = base + "".join(f"/{escape(step)}" for step in error.absolute_path)
-    keyword, wanted = str(error.validator), cast(Any, error.validator_value)
-    if "propertyNames" in error.absolute_schema_path:
-        yield Problem(
-            f"{pointer}/{escape(str(error.instance)[:_MAX_QUOTE])}",
-            "propertyNames",
-            "is no name allowed here",
-        )
-    elif keyword == "required":
-        for name in wanted:
-            if name not in cast(Any, error.instance):
-                yield Problem(f"{pointer}/{escape(name)}", keyword, "is required")
-    elif keyword in ("additionalProperties", "unevaluatedProperties"):
-        yield from _surplus(error, pointer, keyword)
-    elif keyword in ("anyOf", "oneOf") and error.context:
-        yield Problem(pointer, keyword, _alternatives(error))
-    else:
-        yield Problem(pointer, keyword, _message(error))
-
-
-def _surplus(error: ValidationError, pointer: str, keyword: str) -> Iterator[Problem]:
-    known = error.schema.get("properties", {}) if isinstance(error.schema, dict) else {}
-    surplus = [name for name in cast(Any, error.instance) if name not in known]
-    allowed = f"; allowed here: {', '.join(known)}" if known else ""
-    for name in surplus:
-        yield Problem(f"{pointer}/{escape(name[:_MAX_QUOTE])}", keyword, f"is not allowed here{allowed}")
-
-
-def _alternatives(error: ValidationError) -> str:
-    reasons = dict.fromkeys(_message(child) for child in error.context or ())
-    return "fits none of the forms allowed here: " + " or ".join(list(reasons)[:5])
-
-
-def _message(error: ValidationError) -> str:
-    """Say what is wrong, quoting little: the libraries' messages hold the whole document."""
-    instance, wanted = cast(Any, error.instance), cast(Any, error.validator_value)
-    value = _quote(instance)
-    match error.validator:
-        case "type":
-            kinds = wanted if isinstance(wanted, str) else " or ".join(wanted)
-            return f"{value} is not of type {kinds}"
-        case "enum":
-            return f"{value} is not one of {', '.join(map(_quote, wanted))}"
-        case "const":
-            return f"{value} is not {_quote(wanted)}"
-        case "format":
-            return f"{value} is not a {wanted}"
-        case "minLength" | "minItems" | "minProperties":
-            return "must not be empty" if wanted == 1 else f"must have at least {wanted}"
-        case "maxLength":
-            return f"has {len(instance)} characters, at most {wanted} are allowed"
-        case "maxItems" | "maxProperties":
-            return f"has {len(instance)} members, at most {wanted} are allowed"
-        case "minimum" | "maximum":
-            return f"{value} is {'below' if error.validator == 'minimum' else 'above'} {wanted}"
-        case "not" | None:
-            return str(_comment(error) or "has a form that is not allowed")
-        case _:
-            return f"{value} does not satisfy {error.validator} {_quote(wanted)}"
-
-
-def _comment(error: ValidationError) -> str | None:
-    """A schema that forbids something says why in the ``description`` beside the ``not``."""
-    if isinstance(error.schema, dict):
-        return error.schema.get("description")
-    return None
-
-
-def _quote(value: Any) -> str:
-    if isinstance(value, dict | list):
-        return "an object" if isinstance(value, dict) else "an array"
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= _MAX_QUOTE else f"{text[:_MAX_QUOTE]}…"

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 
-from gateway import app, settings
+from gateway import app, settings, shared_metrics
 from gateway.credentials import Credentials
 from gateway.errors import SettingsError
 from gateway.settings import Settings
+from gateway.web.asgi import AsgiDoor
+from gateway.worker import AsgiWorker, raise_open_files
 
 # Longer than the longest wait for an acknowledgement, so that a stop cuts no request short.
 _GRACE_SECONDS = 15
@@ -24,6 +27,8 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no type
         self._settings = chosen
         self._credentials = credentials
         self._gateway: app.Gateway | None = None
+        self._metrics_folder: Path | None = None
+        raise_open_files()
         super().__init__()
 
     def load_config(self) -> None:
@@ -45,26 +50,38 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no type
                 click.echo(f"settings: {warning}", err=True)
         super().reload()
 
-    def load(self) -> Flask:
-        """Build and start the gateway in this worker."""
-        self._gateway = app.start(self._settings, self._credentials)
-        return self._gateway.application
+    def load(self) -> Flask | AsgiDoor:
+        """Build and start the gateway in this worker, and give the door that its class can serve."""
+        self._gateway = app.start(self._settings, self._credentials, self._metrics_folder)
+        return self._gateway.asgi if self._settings.door == "asgi" else self._gateway.application
 
     def _options(self) -> dict[str, Any]:
+        if self._settings.workers > 1 and self._metrics_folder is None:
+            self._metrics_folder = shared_metrics.folder()
         return {
             "bind": self._settings.bind,
             "workers": self._settings.workers,
-            "worker_class": "gthread",
+            "worker_class": AsgiWorker if self._settings.door == "asgi" else "gthread",
             "threads": self._settings.threads,
             "graceful_timeout": _GRACE_SECONDS,
             "timeout": 60,
-            "keepalive": 75,
+            "keepalive": int(self._settings.idle_timeout_seconds),
             "control_socket_disable": True,
             "loglevel": "warning",
             "worker_exit": self._close,
+            "child_exit": self._forget,
+            "on_exit": self._tidy,
         }
 
     def _close(self, _arbiter: object, _worker: object) -> None:
         """Finish what the worker has taken, once its last request is answered."""
         if self._gateway is not None:
             self._gateway.publisher.close()
+
+    def _forget(self, _arbiter: object, worker: Any) -> None:
+        if self._metrics_folder is not None:
+            shared_metrics.ended(self._metrics_folder, worker.pid)
+
+    def _tidy(self, _arbiter: object) -> None:
+        if self._metrics_folder is not None:
+            shared_metrics.remove(self._metrics_folder)

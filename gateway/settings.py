@@ -46,17 +46,28 @@ class Settings(SenderSettings):
         1,
         ge=1,
         le=64,
-        description="worker processes; a key's order and /metrics are those of one of them",
+        description="worker processes; a key's order is that of one of them",
     )
-    threads: int = Field(32, ge=1, le=1024, description="requests served at once by a worker")
+    door: Literal["asgi", "flask"] = Field("asgi", description="an event loop, or a thread for each request")
+    threads: int = Field(
+        32, ge=1, le=1024, description="requests that a worker of the Flask door serves at once"
+    )
+    read_timeout_seconds: float = Field(10, ge=0.5, le=300, description="longest wait for more of a request")
+    idle_timeout_seconds: float = Field(75, ge=0.5, le=3600, description="longest rest of a kept connection")
+    max_connections: int = Field(10_000, ge=10, description="most open connections of one worker")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="how much is logged")
+
+    tracing: bool = Field(
+        False,
+        description="send traces by OTLP over HTTP, as the OTEL_* variables say; needs the extra tracing",
+    )
 
     mappings_dir: Path | None = Field(None, description="folder of declarations of more systems")
     systems: tuple[SystemName, ...] = Field(
         (ALL,),
         validate_default=True,
-        description="systems that are switched on, separated by commas; all for every one that is built in or "
-        "declared",
+        description="systems that are switched on, separated by commas; all for every one that is built "
+        "in or declared",
     )
 
     max_body_bytes: int = Field(
@@ -137,7 +148,9 @@ class Settings(SenderSettings):
         (),
         description="host:port of brokers, separated by commas; without it the local log is used",
     )
-    kafka_client: Literal["kafka-python"] = Field("kafka-python", description="Kafka client library")
+    kafka_client: Literal["kafka-python", "librdkafka"] = Field(
+        "kafka-python", description="Kafka client library; librdkafka is much faster and needs its extra"
+    )
     kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = Field(
         None, description="SASL mechanism"
     )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 
 _RFC3339 = re.compile(
     r"(\d{4}-\d{2}-\d{2})[Tt](\d{2}:\d{2}:\d{2})(?:\.(\d{1,18}))?([Zz]|[+-][0-2]\d:[0-5]\d)", re.ASCII
 )
+_UTC = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3])(?::[0-9]{2}){2}(?:\.[0-9]{0,17}[1-9])?Z")
 _LOCAL = re.compile(r"(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}(?::\d{2})?)(?:\.(\d{1,18}))?", re.ASCII)
 _BARE_OFFSET = re.compile(r"([+-]\d{2})(\d{2})\Z", re.ASCII)
 _SECONDS = re.compile(r"\d{1,12}(?:\.\d{1,9})?", re.ASCII)
@@ -19,6 +21,8 @@ def to_utc(text: str) -> str:
     Two texts that name one instant give equal results. Raises ValueError for anything else, among them
     times without an offset, ``24:00`` and leap seconds, which Python and most consumers cannot hold.
     """
+    if _is_utc(text):
+        return text
     match = _RFC3339.fullmatch(text)
     if match is None:
         raise ValueError("not an RFC 3339 date-time with an offset")
@@ -35,6 +39,8 @@ def from_loose(value: str | int | float) -> str:
     if isinstance(value, float):
         value = int(value) if value.is_integer() else format(value, "f")
     value = str(value)
+    if _is_utc(value):
+        return value
     if _SECONDS.fullmatch(value):
         seconds, _, fraction = value.partition(".")
         return _text(_from_seconds(int(seconds)), fraction)
@@ -59,10 +65,22 @@ def from_milliseconds(value: int) -> str:
     return _text(_from_seconds(seconds), f"{rest:03d}")
 
 
+@lru_cache(maxsize=64)  # all events of a batch came at one time
 def from_datetime(moment: datetime) -> str:
     """Give an aware datetime as RFC 3339 in UTC, to the microsecond."""
     moment = moment.astimezone(UTC)
     return _text(moment, f"{moment.microsecond:06d}")
+
+
+def _is_utc(text: str) -> bool:
+    """Whether this is how ``_text`` would write it; most senders do."""
+    if _UTC.fullmatch(text) is None:
+        return False
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:  # no such day or minute
+        return False
+    return True
 
 
 def _parse(text: str) -> datetime:

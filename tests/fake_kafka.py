@@ -45,20 +45,20 @@ class FakeKafka:
         with self._one_at_a_time:
             for record, index, ended in self._take(most):
                 refusal = self.refusing.get(record.value)
-                ended(index, refusal or self._write(record))
+                ended([(index, refusal or self._write(record))])
 
     def fail(self, most: int | None = None) -> None:
         """End what is held as unknown, the oldest first; the brokers have none of it."""
         with self._one_at_a_time:
             for _, index, ended in self._take(most):
-                ended(index, Unavailable("failed"))
+                ended([(index, Unavailable("failed"))])
 
     def fail_newest(self) -> None:
         """End what came last as unknown."""
         with self._one_at_a_time:
             with self._lock:
                 _, index, ended = self.held.pop()
-            ended(index, Unavailable("failed"))
+            ended([(index, Unavailable("failed"))])
 
     def hang(self) -> None:
         """Acknowledge nothing more."""

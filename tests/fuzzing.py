@@ -38,7 +38,7 @@ class Heard(logging.Handler):
 
 
 HEARD = Heard()
-for part in ("web", "pipeline", "keeper"):  # a publisher that another test left may still talk
+for part in ("web", "pipeline", "keeper", "schemas"):  # a publisher that another test left may still talk
     logging.getLogger(f"gateway.{part}").addHandler(HEARD)
 
 

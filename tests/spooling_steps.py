@@ -61,17 +61,17 @@ class StepKafka:
         """Answer the first of a lane."""
         for sent, index, ended in self._take([one for one in self.held if one[0].lane == lane][:most]):
             if sent.value.startswith((REFUSED, b"dead " + REFUSED_TWICE)):
-                ended(index, RecordRefused("refused"))
+                ended([(index, RecordRefused("refused"))])
             else:
                 self.written.append(sent)
-                ended(index, Placement(Outcome.PUBLISHED, 0, 0))
+                ended([(index, Placement(Outcome.PUBLISHED, 0, 0))])
 
     def fail(self, lane: Lane, but: int) -> None:
         """Give up all of a lane but its first, in any order; they are not on the brokers."""
         taken = self._take([one for one in self.held if one[0].lane == lane][but:])
         self._rng.shuffle(taken)
         for _, index, ended in taken:
-            ended(index, Unavailable("failed"))
+            ended([(index, Unavailable("failed"))])
 
     def lanes(self) -> list[Lane]:
         return list(dict.fromkeys(sent.lane for sent, _, _ in self.held))

@@ -173,9 +173,9 @@ def test_an_event_of_a_system_that_is_not_its_own_is_forbidden(
 
 def test_a_forbidden_event_is_counted_once_like_any_other(door: Door) -> None:
     send(door, CI, [GOOD, FOREIGN, GOOD], content_type=BATCHED)
-    assert 'gateway_events_total{outcome="rejected",system="tracker"} 1.0' in metrics(door)
-    assert 'gateway_events_total{outcome="rejected",system="ctoai"} 1.0' in metrics(door)
-    assert 'gateway_events_total{outcome="rejected",system="unknown"} 1.0' in metrics(door)
+    assert 'gateway_events_total{outcome="rejected",reason="forbidden",system="tracker"} 1.0' in metrics(door)
+    assert 'gateway_events_total{outcome="rejected",reason="forbidden",system="ctoai"} 1.0' in metrics(door)
+    assert 'gateway_events_total{outcome="rejected",reason="forbidden",system="unknown"} 1.0' in metrics(door)
 
 
 def test_each_may_send_its_own(door: Door) -> None:

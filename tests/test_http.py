@@ -166,7 +166,11 @@ REFUSED = {
 }
 # broken connections: test_body.py; no host: test_bad_input.py; what Kafka refuses: test_operations.py; who
 # may send: test_guard.py
-ELSEWHERE = {"incomplete-body", "malformed-body", "bad-request", "record-refused"} | {
+ELSEWHERE = {"incomplete-body", "malformed-body", "bad-request", "record-refused", "request-timeout"} | {
+    "uri-too-long",
+    "headers-too-large",
+    "expectation-failed",
+    "unsupported-transfer-coding",
     "unauthenticated",
     "invalid-signature",
     "stale-signature",

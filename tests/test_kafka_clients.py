@@ -10,7 +10,7 @@ from kafka import KafkaAdminClient, KafkaProducer, errors
 
 from gateway import settings
 from gateway.errors import RecordRefused, Refusal, TooLarge
-from gateway.publishing import kafka_clients
+from gateway.publishing import kafka_clients, kafka_reach
 from gateway.settings import Settings
 from tests.samples import record
 
@@ -30,18 +30,18 @@ def test_a_client_that_cannot_connect_leaves_no_thread_behind(kind: type) -> Non
 
 
 def test_a_closed_port_and_a_wrong_name_are_told_apart() -> None:
-    assert "refused" in kafka_clients.why_unreachable(pointing_at("127.0.0.1:1"))
-    assert "not known" in kafka_clients.why_unreachable(pointing_at("nowhere.invalid:9092"))
+    assert "refused" in kafka_reach.why_unreachable(pointing_at("127.0.0.1:1"))
+    assert "not known" in kafka_reach.why_unreachable(pointing_at("nowhere.invalid:9092"))
 
 
 def test_a_port_where_something_else_answers_is_told() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
-        reached = kafka_clients.why_unreachable(pointing_at(f"127.0.0.1:{other.getsockname()[1]}"))
+        reached = kafka_reach.why_unreachable(pointing_at(f"127.0.0.1:{other.getsockname()[1]}"))
     assert "nothing speaks Kafka there" in reached
 
 
 def test_every_server_is_told() -> None:
-    reached = kafka_clients.why_unreachable(pointing_at("127.0.0.1:1, 127.0.0.1:2"))
+    reached = kafka_reach.why_unreachable(pointing_at("127.0.0.1:1, 127.0.0.1:2"))
     assert reached.startswith("127.0.0.1:1: ")
     assert "; 127.0.0.1:2: " in reached
 

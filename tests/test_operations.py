@@ -17,7 +17,7 @@ from tests.door import BATCHED, PROBLEM, Door, told
 from tests.examples import SCHEMAS
 from tests.samples import bound, cloudevent, deployed, detected
 
-_SAMPLE = re.compile(r'gateway_events_total\{outcome="(\w+)",system="(\w+)"\} (\S+)')
+_SAMPLE = re.compile(r'gateway_events_total\{outcome="(\w+)",reason="([\w-]*)",system="(\w+)"\} (\S+)')
 
 
 @pytest.fixture
@@ -27,9 +27,18 @@ def fresh() -> Door:
 
 
 def counted(door: Door) -> dict[str, int]:
-    """``{"ctoai published": 2}``, as Prometheus reads it."""
+    """``{"ctoai published": 2}``, as Prometheus reads it, whatever the reasons."""
+    total: Counter[str] = Counter()
+    for name, number in reasons(door).items():
+        total[" ".join(name.split()[:2])] += number
+    return dict(total)
+
+
+def reasons(door: Door) -> dict[str, int]:
+    """``{"ctoai rejected too-large": 2, "ctoai published": 1}``."""
     text = door.client.get("/metrics").text
-    return {f"{system} {outcome}": int(float(n)) for outcome, system, n in _SAMPLE.findall(text)}
+    found = _SAMPLE.findall(text)
+    return {f"{system} {outcome} {reason}".strip(): int(float(n)) for outcome, reason, system, n in found}
 
 
 def outcomes(door: Door) -> Counter[str]:

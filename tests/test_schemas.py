@@ -15,7 +15,7 @@ from hypothesis.strategies import DrawFn
 
 from gateway.errors import Refusal, SettingsError
 from gateway.model import Document
-from gateway.schemas import SchemaStore
+from gateway.schemas import MAX_PROBLEMS, SchemaStore
 from tests.door import Door, told
 from tests.examples import SCHEMAS, examples
 from tests.mutations import mutate
@@ -54,11 +54,20 @@ DOCUMENTS = documents()
 MORE = int(os.environ.get("FUZZ_EXAMPLES", "0"))
 
 
+def assert_agreed(schema: str, document: Any) -> None:
+    """The reference gives the same verdict as the compiled validator, and the same reasons."""
+    explained = STORE.explain(schema, document)
+    found, _ = STORE.find(schema, document)
+    assert STORE.is_valid(schema, document) == (explained == ())
+    if len(explained) < MAX_PROBLEMS:  # of more than that, each may tell others
+        assert found == explained
+
+
 @pytest.mark.parametrize(
     ("schema", "document"), DOCUMENTS, ids=[f"{n}-{name}" for n, (name, _) in enumerate(DOCUMENTS)]
 )
 def test_both_validators_agree_on_every_example(schema: str, document: Any) -> None:
-    assert STORE.is_valid(schema, document) == (STORE.explain(schema, document) == ())
+    assert_agreed(schema, document)
 
 
 @st.composite
@@ -70,14 +79,43 @@ def mutations(draw: DrawFn) -> tuple[str, Any]:
 @settings(max_examples=MORE or 500, deadline=None, suppress_health_check=list(HealthCheck))
 @given(mutations())
 def test_both_validators_agree_on_examples_bent_out_of_shape(sent: tuple[str, Any]) -> None:
-    schema, document = sent
-    assert STORE.is_valid(schema, document) == (STORE.explain(schema, document) == ())
+    assert_agreed(*sent)
 
 
 @settings(max_examples=MORE or 300, deadline=None, suppress_health_check=list(HealthCheck))
 @given(mutations(), st.sampled_from(sorted(STORE.texts)))
 def test_both_validators_agree_on_documents_of_another_schema(sent: tuple[str, Any], schema: str) -> None:
-    assert STORE.is_valid(schema, sent[1]) == (STORE.explain(schema, sent[1]) == ())
+    assert_agreed(schema, sent[1])
+
+
+def test_what_only_one_validator_refuses_is_refused_told_and_counted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    schema = {"$id": "https://s.example/one.schema.json", "type": "string"}
+    (tmp_path / "one.schema.json").write_text(json.dumps(schema), encoding="utf-8")
+    counted: list[bool] = []
+    store = SchemaStore(tmp_path, lambda: counted.append(True))
+    store._explainers["one.schema.json"] = type(store._explainers["one.schema.json"])(
+        {}
+    )  # finds nothing ever
+    for _ in range(2):
+        assert [problem.message for problem in store.check("one.schema.json", 5)] == [
+            "5 is not of type string"
+        ]
+    assert len(counted) == 2
+    assert [record.message for record in caplog.records] == ["the validators disagree"] * 2
+
+
+def test_the_reference_is_asked_once_for_every_rule_that_is_broken(tmp_path: Path) -> None:
+    schema = {"$id": "https://s.example/one.schema.json", "type": "string", "minLength": 3}
+    (tmp_path / "one.schema.json").write_text(json.dumps(schema), encoding="utf-8")
+    store = SchemaStore(tmp_path)
+    asked: list[Any] = []
+    explain = store.explain
+    store.explain = lambda *given: asked.append(given[1]) or explain(*given)  # type: ignore[method-assign,func-returns-value]
+    told = [store.check("one.schema.json", document)[0].keyword for document in (5, 6, "a", "b", 7)]
+    assert told == ["type", "type", "minLength", "minLength", "type"]
+    assert asked == [5, "a"]
 
 
 LONG = "q" * 5_000

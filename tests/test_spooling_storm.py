@@ -105,7 +105,7 @@ class StormyKafka(FakeKafka):
             while taken := self._take_of(failing, spared):
                 rng.shuffle(taken)
                 for _, index, ended in taken:
-                    ended(index, Unavailable("failed"))
+                    ended([(index, Unavailable("failed"))])
                 spared.clear()  # what came meanwhile is behind
 
     def _take_of(self, lanes: set[Any], spared: Counter[Any]) -> list[Any]:

@@ -28,18 +28,17 @@ def explain(
 ) -> None:
     """Tell what would become of FILE: recognised as, schema, every problem, envelope, topic and key."""
     pipeline = app.build(settings.load()).pipeline
-    try:
-        reading = pipeline.reader.read(files.message(path, system, headers, update, resource))
-    except Refusal as refusal:
-        _refused(refusal)
-        sys.exit(1)
     refused = False
-    for document in reading.members:
-        try:
-            _narrate(pipeline, document)
-        except Refusal as refusal:
-            refused = True
-            _refused(refusal)
+    try:
+        for document in pipeline.reader.read(files.message(path, system, headers, update, resource)).members:
+            try:
+                _narrate(pipeline, document)
+            except Refusal as refusal:
+                refused = True
+                _refused(refusal)
+    except Refusal as refusal:  # of them all
+        refused = True
+        _refused(refusal)
     sys.exit(1 if refused else 0)
 
 

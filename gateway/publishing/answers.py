@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import groupby
+from operator import itemgetter
 
 from gateway.publishing.client import End
 from gateway.publishing.request import Item, Request
@@ -36,8 +38,8 @@ class Answers:
                     if not self._depth:
                         ends, self._ends = self._ends, ends
         finally:  # whatever went wrong, these have ended
-            for request, index, end in ends:
-                request.end(index, end)
+            for request, ended in groupby(ends, itemgetter(0)):
+                request.end([(index, end) for _, index, end in ended])
 
     def add(self, item: Item, end: End) -> None:
         """Answer for an item, if a request still asks; called with the lock held."""

@@ -57,10 +57,18 @@ class BrokerAck:
             self._client.close(CLOSE_SECONDS)
             self._deadlines.stop()
 
+    def gauges(self) -> dict[str, float]:
+        """Give what the metrics show of it."""
+        return {
+            "kafka_up": float(self._client.available),
+            "missing_topics": len(self._client.healthy().missing_topics),
+            "in_flight_bytes": self._in_flight.bytes,
+        }
+
     def _send(self, request: Request, budget: float | None) -> None:
-        def ended(index: int, end: End) -> None:
-            self._in_flight.release([request.records[index]])
-            request.end(index, end)
+        def ended(ends: Sequence[tuple[int, End]]) -> None:
+            self._in_flight.release(request.records[index] for index, _ in ends)
+            request.end(ends)
 
         self._deadlines.watch(request.future, lambda: fail(request.future, Unavailable(_LATE)), budget)
         self._client.send(request.records, ended)

@@ -13,8 +13,9 @@ Lane = tuple[str, bytes]
 # How a record ended: where it lies; or a Refusal, when Kafka will never take it; or a Failure, which means
 # unknown: it may have been written.
 End = Placement | GatewayError
-# Called with the record's index, once a record, from any thread of the client.
-Ended = Callable[[int, End], None]
+# Called with the indexes of records and their ends, many at a time, once a record: from a thread of the
+# client or, for what cannot be sent at all, before ``send`` returns.
+Ended = Callable[[Sequence[tuple[int, End]]], None]
 
 
 class Client(Protocol):

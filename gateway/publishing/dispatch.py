@@ -107,6 +107,11 @@ class Dispatch:
             self._known = True
 
     @property
+    def held_bytes(self) -> int:
+        """Bytes that the client holds."""
+        return self._held.bytes
+
+    @property
     def draining(self) -> bool:
         """Whether rows are under way to a Kafka that answers, so that there is soon room for more."""
         return not self.away and self._pace.under_way > 0
@@ -188,7 +193,7 @@ class Dispatch:
             item.with_client = True
             self._under_way.add(item)
         records = [item.record for item in items]
-        self._client.send(records, lambda index, end: self._ended(items[index], end))
+        self._client.send(records, lambda ends: self._ended(items, ends))
 
     def _put_behind(self, items: Sequence[Item]) -> None:
         """Spool items, but first what is under way in their lanes, which the client may give up yet."""
@@ -212,21 +217,25 @@ class Dispatch:
 
     # -- what becomes of it ---------------------------------------------------------------------------------
 
-    def _ended(self, item: Item, end: End) -> None:
-        """The client has it acknowledged, gave it up, or was told that Kafka never takes it."""
+    def _ended(self, items: Sequence[Item], ends: Sequence[tuple[int, End]]) -> None:
+        """The client has them acknowledged, gave them up, or was told that Kafka never takes them."""
         with self._locked():
-            item.with_client = False
-            if item.request is None:
-                self._pace.ended(acknowledged=isinstance(end, Placement))
-            if isinstance(end, Placement):
-                self._back()
-                self._shelf.acknowledged(item, end)
-            elif isinstance(end, Refusal):
-                self._shelf.refused(item, end)
-            else:
-                self._given_up(item)
-            self._under_way.remove(item)
-            self._held.release([item.record])
+            for index, end in ends:
+                self._one_ended(items[index], end)
+            self._held.release(items[index].record for index, _ in ends)
+
+    def _one_ended(self, item: Item, end: End) -> None:
+        item.with_client = False
+        if item.request is None:
+            self._pace.ended(acknowledged=isinstance(end, Placement))
+        if isinstance(end, Placement):
+            self._back()
+            self._shelf.acknowledged(item, end)
+        elif isinstance(end, Refusal):
+            self._shelf.refused(item, end)
+        else:
+            self._given_up(item)
+        self._under_way.remove(item)
 
     def _given_up(self, item: Item) -> None:
         """It has to be sent again, before all others of its lane."""

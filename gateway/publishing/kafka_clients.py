@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import logging
-import socket
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from kafka import KafkaAdminClient, KafkaProducer
 from kafka import errors as kafka_errors
 from kafka.net.compat import KafkaNetClient
 
-from gateway.errors import RecordRefused, Refusal, TooLarge
-from gateway.model import Problem, Record
+from gateway.errors import Refusal
+from gateway.model import Record
+from gateway.publishing import refusals
 from gateway.settings import Settings
 
 logger = logging.getLogger(__name__)
 
 Client = TypeVar("Client")
+
+_PROBE_TIMEOUT_MS = 3_000
 
 _TOO_LARGE = (kafka_errors.MessageSizeTooLargeError, kafka_errors.RecordListTooLargeError)
 _REFUSED = (
@@ -52,24 +55,6 @@ def build(kind: Callable[..., Client], options: dict[str, Any]) -> Client:
         raise
 
 
-def why_unreachable(settings: Settings) -> str:
-    """Say, a broker at a time, how far a connection gets: kafka-python tells a wrong name, a closed port and
-    a wrong security protocol apart only in its debug log. Takes up to two seconds a broker.
-    """
-    return "; ".join(f"{server}: {_how_far(server)}" for server in settings.kafka_bootstrap_servers)
-
-
-def _how_far(server: str) -> str:
-    host, _, port = server.rpartition(":")
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=2).close()
-    except OSError as error:
-        return str(error)
-    return (
-        "the port is open, but nothing speaks Kafka there with this security protocol and these credentials"
-    )
-
-
 def connection(settings: Settings) -> dict[str, Any]:
     """Give the options that every kafka-python client shares; the user's security settings among them."""
     options: dict[str, Any] = {
@@ -93,7 +78,7 @@ def connection(settings: Settings) -> dict[str, Any]:
     return options | {name: str(path) for name, path in files.items() if path is not None}
 
 
-def producer(settings: Settings) -> dict[str, Any]:
+def options_of_producer(settings: Settings) -> dict[str, Any]:
     """Give the producer's options.
 
     Idempotence is off because kafka-python 3.0.12 never publishes again after one refused or expired batch
@@ -124,14 +109,8 @@ def producer(settings: Settings) -> dict[str, Any]:
 def refusal(error: BaseException, record: Record) -> Refusal | None:
     """Give the refusal that the error means; None when Kafka may still take the record, or has taken it."""
     if isinstance(error, _TOO_LARGE):
-        problem = Problem("", "size", f"the normalised event has {record.size} bytes")
-        return TooLarge(
-            "Kafka refuses an event as too large; what else was sent with it is published", [problem]
-        )
-    if isinstance(error, _REFUSED):
-        problem = Problem("", "kafka", f"{type(error).__name__}")
-        return RecordRefused("Kafka refuses an event; what else was sent with it is published", [problem])
-    return None
+        return refusals.too_large(record)
+    return refusals.refused(type(error).__name__) if isinstance(error, _REFUSED) else None
 
 
 def is_about_topic(error: BaseException) -> bool:
@@ -139,36 +118,55 @@ def is_about_topic(error: BaseException) -> bool:
     return isinstance(error, _ABOUT_TOPIC)
 
 
-def is_alive(producer: KafkaProducer | None) -> bool:
-    """Say whether the producer's own thread runs."""
-    return producer is not None and producer._sender.is_alive()
+class Library:
+    """kafka-python, as the connection uses it."""
 
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._admin: KafkaAdminClient | None = None
 
-def flush(producer: KafkaProducer, seconds: float) -> None:
-    """Wait for acknowledgements; how many came is told by the records' own futures."""
-    try:
-        producer.flush(timeout=seconds)
-    except Exception as error:  # KafkaTimeoutError, and what else it may be
-        logger.debug("not all records were acknowledged", extra={"error": str(error)})
+    def connect(self, producer: KafkaProducer | None) -> tuple[KafkaProducer, frozenset[str]]:
+        """Ask the brokers for their topics; make a producer if there is none. Raises anything."""
+        if self._admin is None:
+            options = connection(self._settings) | {"request_timeout_ms": _PROBE_TIMEOUT_MS}
+            self._admin = build(KafkaAdminClient, options)
+        topics = frozenset(self._admin.list_topics())
+        return producer or build(KafkaProducer, options_of_producer(self._settings)), topics
 
+    def learn(self, producer: KafkaProducer, topics: Collection[str]) -> None:
+        """Let no later send wait for metadata; all at once, since one answer tells of all of them."""
+        with ThreadPoolExecutor(len(topics)) as pool:
+            list(pool.map(producer.partitions_for, topics))
 
-def force_close(producer: KafkaProducer) -> None:
-    """Close without waiting: ``KafkaProducer.close`` waits for what is pending, and raises if it stays so.
+    def is_alive(self, producer: KafkaProducer) -> bool:
+        """Say whether the producer's own thread runs."""
+        return bool(producer._sender.is_alive())
 
-    What is pending ends as failed. The thread of a producer that hangs in a call cannot be ended; it is left.
-    """
-    try:
-        producer._sender.force_close()
-        producer._sender.join(timeout=1)
-        producer.close(timeout=0)
-    except Exception as error:
-        logger.debug("a Kafka producer did not close cleanly", extra={"error": str(error)})
+    def flush(self, producer: KafkaProducer, seconds: float) -> None:
+        """Wait for acknowledgements; how many came is told by the records' own futures."""
+        try:
+            producer.flush(timeout=seconds)
+        except Exception as error:  # KafkaTimeoutError, and what else it may be
+            logger.debug("not all records were acknowledged", extra={"error": str(error)})
 
+    def force_close(self, producer: KafkaProducer) -> None:
+        """Close without waiting: ``KafkaProducer.close`` waits for what is pending, and raises if it stays.
 
-def close(admin: KafkaAdminClient | None) -> None:
-    """Close, whatever it throws."""
-    try:
-        if admin is not None:
-            admin.close()
-    except Exception as error:
-        logger.debug("a Kafka client did not close cleanly", extra={"error": str(error)})
+        What is pending ends as failed. The thread of a producer that hangs in a call cannot be ended; it is
+        left.
+        """
+        try:
+            producer._sender.force_close()
+            producer._sender.join(timeout=1)
+            producer.close(timeout=0)
+        except Exception as error:
+            logger.debug("a Kafka producer did not close cleanly", extra={"error": str(error)})
+
+    def disconnect(self) -> None:
+        """Let go of the connection that asks, whatever it throws."""
+        try:
+            if self._admin is not None:
+                self._admin.close()
+        except Exception as error:
+            logger.debug("a Kafka client did not close cleanly", extra={"error": str(error)})
+        self._admin = None

@@ -9,14 +9,11 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
-
-from kafka import KafkaAdminClient, KafkaProducer
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, Generic, Protocol, TypeVar
 
 from gateway.model import Health
-from gateway.publishing import kafka_clients
+from gateway.publishing import kafka_reach
 from gateway.publishing.supervision import Supervision
 from gateway.settings import Settings
 
@@ -25,24 +22,49 @@ logger = logging.getLogger(__name__)
 AWAY = "Kafka is away"
 _PROBE_SECONDS = 2.0
 _RETRY_SECONDS = 1.0
-_PROBE_TIMEOUT_MS = 3_000
 _SHUNNED_SECONDS = 30.0
 
+Producer = TypeVar("Producer")
 
-class KafkaConnection:
+
+class Library(Protocol[Producer]):
+    """What the connection needs of a client library."""
+
+    def connect(self, producer: Producer | None) -> tuple[Producer, frozenset[str]]:
+        """Ask the brokers for their topics; make a producer if there is none. Raises anything."""
+
+    def learn(self, producer: Producer, topics: Collection[str]) -> None:
+        """Let the producer know of topics, so that no later send waits for that."""
+
+    def is_alive(self, producer: Producer) -> bool:
+        """Say whether the producer can still work."""
+
+    def flush(self, producer: Producer, seconds: float) -> None:
+        """Wait that long for acknowledgements."""
+
+    def force_close(self, producer: Producer) -> None:
+        """Close a producer without waiting for what is pending."""
+
+    def disconnect(self) -> None:
+        """Let go of what ``connect`` made beside the producer, whatever that throws."""
+
+
+class KafkaConnection(Generic[Producer]):
     """Knows, without I/O, what was last found out about the brokers."""
 
     def __init__(
         self,
+        library: Library[Producer],
         settings: Settings,
         topics: Sequence[str],
         supervision: Supervision,
         waiting: Callable[[], bool],
-        replaced: Callable[[KafkaProducer], None],
+        replaced: Callable[[Producer], None],
     ) -> None:
         """``waiting`` says whether records wait for the brokers; ``replaced`` is told of a producer that was
         closed by force, whose records nobody will acknowledge any more.
         """
+        self._library = library
         self._settings = settings
         self._declared = frozenset(topics)
         self._supervision = supervision
@@ -50,12 +72,11 @@ class KafkaConnection:
         self._replaced = replaced
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="kafka-watcher", daemon=True)
-        self._admin: KafkaAdminClient | None = None
         self._topics: frozenset[str] | None = None  # None while the brokers are away
         self._lock = threading.Lock()  # for changes of it that depend on what it was
         self._shunned: dict[str, float] = {}  # topics that refused us -> until when they are left alone
         self._told: Any = None
-        self.producer: KafkaProducer | None = None
+        self.producer: Producer | None = None
 
     def start(self) -> None:
         """Connect in the background, however long it takes."""
@@ -94,18 +115,18 @@ class KafkaConnection:
         """Let the producer finish within the time, then close it by force."""
         self._stop.set()
         if self.producer is not None:
-            kafka_clients.flush(self.producer, seconds)
-            kafka_clients.force_close(self.producer)
+            self._library.flush(self.producer, seconds)
+            self._library.force_close(self.producer)
         if self._thread.is_alive():
             self._thread.join(timeout=max(seconds, 1.0))
-        kafka_clients.close(self._admin)
+        self._library.disconnect()
 
     def _watch(self) -> None:
         while not self._stop.is_set():
             try:
                 self._probe()
                 self._supervise()
-            except Exception as error:  # whatever kafka-python throws, this thread must live on
+            except Exception as error:  # whatever the library throws, this thread must live on
                 self._lost(error)
                 self._stop.wait(_RETRY_SECONDS)
             else:
@@ -113,16 +134,10 @@ class KafkaConnection:
 
     def _probe(self) -> None:
         """Connect if need be, then ask which of the declared topics there are."""
-        if self._admin is None:
-            options = kafka_clients.connection(self._settings) | {"request_timeout_ms": _PROBE_TIMEOUT_MS}
-            self._admin = kafka_clients.build(KafkaAdminClient, options)
-        topics = self._declared & frozenset(self._admin.list_topics())
-        if self.producer is None:
-            self.producer = kafka_clients.build(KafkaProducer, kafka_clients.producer(self._settings))
+        self.producer, found = self._library.connect(self.producer)
+        topics = self._declared & found
         if fresh := topics - (self._topics or frozenset()):
-            # So that no later send waits for metadata; all at once, since one answer tells of all of them.
-            with ThreadPoolExecutor(len(fresh)) as pool:
-                list(pool.map(self.producer.partitions_for, fresh))
+            self._library.learn(self.producer, fresh)
         self._set_topics(topics)
         if missing := sorted(self._declared - topics):
             message = "topics are missing on Kafka; run: gateway topics --create"
@@ -132,15 +147,16 @@ class KafkaConnection:
 
     def _supervise(self) -> None:
         """Replace a producer that is stuck; its records end as failed, and whoever sent them sends again."""
-        stuck, alive = self.producer, kafka_clients.is_alive(self.producer)
-        waiting = self._waiting()
-        if stuck is None or not self._supervision.stuck(answering=True, waiting=waiting, alive=alive):
+        if (stuck := self.producer) is None:
+            return
+        alive, waiting = self._library.is_alive(stuck), self._waiting()
+        if not self._supervision.stuck(answering=True, waiting=waiting, alive=alive):
             return
         if self._stop.is_set():  # it is we who closed it
             return
         logger.error("the Kafka producer is stuck and is replaced", extra={"alive": alive})
         self.producer = None
-        kafka_clients.force_close(stuck)
+        self._library.force_close(stuck)
         self._supervision.replaced()
         self._replaced(stuck)
         self._set_topics(None)  # so that the next probe builds a producer and asks for all topics
@@ -149,10 +165,9 @@ class KafkaConnection:
     def _lost(self, error: Exception) -> None:
         self._set_topics(None)
         self._supervision.stuck(answering=False, waiting=False, alive=True)
-        kafka_clients.close(self._admin)
-        self._admin = None
+        self._library.disconnect()
         if self._told != AWAY:
-            reached = kafka_clients.why_unreachable(self._settings)
+            reached = kafka_reach.why_unreachable(self._settings)
             self._tell(logging.ERROR, AWAY, error=f"{type(error).__name__}: {error}", reached=reached)
 
     def _set_topics(self, topics: frozenset[str] | None) -> None:

@@ -71,8 +71,13 @@ class KafkaPython:
         self._outstanding: dict[int, _Sent] = {}
         self._numbers = itertools.count()
         self._sender = threading.Thread(target=self._send_all, name="kafka-sender", daemon=True)
-        self._connection = KafkaConnection(
-            settings, topics, self._supervision, lambda: bool(self._outstanding), self._replaced
+        self._connection: KafkaConnection[KafkaProducer] = KafkaConnection(
+            kafka_clients.Library(settings),
+            settings,
+            topics,
+            self._supervision,
+            lambda: bool(self._outstanding),
+            self._replaced,
         )
         self._closed = False
 
@@ -110,7 +115,7 @@ class KafkaPython:
         self._connection.close(max(0.0, end - time.monotonic()))
         for sending in self._left():
             for index in range(len(sending.records)):
-                sending.ended(index, Unavailable(AWAY))
+                sending.ended([(index, Unavailable(AWAY))])
         for number in list(self._outstanding):
             self._end(number, Unavailable(_UNKNOWN))
 
@@ -177,7 +182,7 @@ class KafkaPython:
     def _end(self, number: int, end: End) -> None:
         sent = self._outstanding.pop(number, None)
         if sent is not None:
-            sent.ended(sent.index, end)
+            sent.ended([(sent.index, end)])
 
     def _replaced(self, producer: KafkaProducer) -> None:
         """End what only a producer that is gone could have acknowledged."""

@@ -12,7 +12,7 @@ from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from gateway.errors import Unavailable
 from gateway.model import StoredRecord
-from gateway.publishing import kafka_clients
+from gateway.publishing import kafka_clients, kafka_reach
 from gateway.settings import Settings
 
 _POLL_MS = 500
@@ -89,5 +89,5 @@ def _stored(read: Any) -> StoredRecord:
 
 
 def _unreachable(settings: Settings, error: Exception) -> Unavailable:
-    reached = kafka_clients.why_unreachable(settings)
+    reached = kafka_reach.why_unreachable(settings)
     return Unavailable(f"Kafka: {type(error).__name__}: {error} ({reached})")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 
@@ -21,20 +21,24 @@ class Request:
         """The future is settled at once when there are no records."""
         self.records = tuple(records)
         self.future: Future[tuple[Placement, ...]] = Future()
-        self._ends: dict[int, End] = {}
+        self._ends: list[End | None] = [None] * len(records)
+        self._open = len(records)
         self._lock = threading.Lock()
         if not records:
             succeed(self.future, ())
 
-    def end(self, index: int, end: End) -> None:
-        """Note how a record ended; the last one settles the future, which changes no more."""
+    def end(self, ends: Iterable[tuple[int, End]]) -> None:
+        """Note how records ended; the last one settles the future, which changes no more."""
         with self._lock:
-            if index in self._ends:
+            if not self._open:
                 return
-            self._ends[index] = end
-            if len(self._ends) < len(self.records):
+            for index, end in ends:
+                if self._ends[index] is None:
+                    self._ends[index] = end
+                    self._open -= 1
+            if self._open:
                 return
-        self._settle([self._ends[index] for index in range(len(self.records))])
+        self._settle([end for end in self._ends if end is not None])
 
     def _settle(self, ends: Sequence[End]) -> None:
         """Give the placements, or the worst error: a failure counts more than a refusal."""

@@ -63,6 +63,7 @@ class Spooling:
             max_in_flight_bytes=max_in_flight_bytes,
         )
         self._drainer = Drainer(spool, self._shelf.rows, self._dispatch, alarm_seconds)
+        self._max_bytes = max_bytes
         self._slow = 0.0  # when the disk last let a request wait too long, by the monotonic clock
         self._closed = False
 
@@ -120,10 +121,14 @@ class Spooling:
         backlog = self._shelf.backlog
         return {
             "kafka_up": float(self._client.available and not self._dispatch.away),
+            "missing_topics": len(self._client.healthy().missing_topics),
+            "in_flight_bytes": self._dispatch.held_bytes,
             "spool_records": backlog.records,
             "spool_bytes": backlog.bytes,
+            "spool_max_bytes": self._max_bytes,
             "spool_oldest_seconds": self._drainer.oldest_seconds,
             "spool_parked": self._drainer.parked,
+            "spool_refuses": float(self._trouble() is not None),
         }
 
     def _trouble(self) -> str | None:

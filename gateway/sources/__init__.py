@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pkgutil import resolve_name
 
 from gateway.errors import Ambiguous, NotFound, Unrecognised
 from gateway.model import Document, Problem
 from gateway.schemas import SchemaStore
 from gateway.settings import Settings
+from gateway.sources import declarations
 from gateway.sources.source import Disguise, Pair, Source
-from gateway.systems import BUILT_IN
+from gateway.systems import BUILT_IN, installed
 
 
 def load(settings: Settings, schemas: SchemaStore) -> Sources:
-    """Make the sources of the systems that are switched on."""
-    kinds: Iterable[type[Source]] = [resolve_name(BUILT_IN[name]) for name in settings.systems]
-    return Sources([kind.make(settings, schemas) for kind in kinds])
+    """Make the sources of the systems that are switched on: built in, declared, or another package's.
+
+    Raises SettingsError for declarations that cannot be used.
+    """
+    declared = declarations.load(settings.mappings_dir, schemas)
+    packages = installed()
+
+    def make(name: str) -> Source:
+        if name in declared:
+            return declared[name]
+        kind: type[Source] = resolve_name(BUILT_IN[name]) if name in BUILT_IN else packages[name].load()
+        return kind.make(settings, schemas)
+
+    return Sources([make(name) for name in settings.systems])
 
 
 class Sources:

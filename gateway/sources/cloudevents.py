@@ -32,6 +32,7 @@ _JSON_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]+/(?:[a-z0-9!#$&^_.-]+\+)?json", re.A
 _MEDIA_TYPE = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+*-]+ *(?:;.*)?", re.ASCII)
 _FORBIDDEN = re.compile(f"[{NOT_IN_STRINGS}]")
 _HIDDEN = re.compile(f"[{HIDDEN}]")
+_JSON = "application/json"
 _NAMES = ("id", "source", "type", "subject")
 _PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _NEVER_HEADERS = {
@@ -93,28 +94,31 @@ def structured_attributes(event: Any, schemas: SchemaStore, pointer: str, *, len
     }
 
 
-def structured_data(
-    event: Mapping[str, Any], text: bytes, attributes: Mapping[str, str], pointer: str
-) -> tuple[bytes, str]:
-    """Give the exact text of the data of a JSON-format event, and the member that holds it.
+def data_member(event: Mapping[str, Any], attributes: Mapping[str, str], pointer: str) -> str:
+    """Name the member that holds the data of a JSON-format event: ``data`` or ``data_base64``.
 
-    Raises InvalidCloudEvent when there is none or the base64 is broken, UnsupportedMediaType when the
-    event declares something other than JSON.
+    Raises InvalidCloudEvent when there is none, UnsupportedMediaType when the event declares something other
+    than JSON.
     """
-    media_type = attributes.get("datacontenttype", "application/json").partition(";")[0].strip().lower()
-    if not is_json(media_type):
+    media_type = attributes.get("datacontenttype", _JSON).partition(";")[0].strip().lower()
+    if media_type != _JSON and not is_json(media_type):
         problem = Problem(f"{pointer}/datacontenttype", "content-type", f"{media_type[:60]} is not JSON")
         raise UnsupportedMediaType("a CloudEvent's data must be JSON", [problem])
     if event.get("data_base64") is not None:
-        try:
-            return base64.b64decode(event["data_base64"], validate=True), "data_base64"
-        except ValueError as error:
-            problem = Problem(f"{pointer}/data_base64", "base64", str(error))
-            raise InvalidCloudEvent("data_base64 is not base64 (RFC 4648)", [problem]) from None
+        return "data_base64"
     if event.get("data") is None:
         problem = Problem(f"{pointer}/data", "required", "is required: an event without data says nothing")
         raise InvalidCloudEvent("the CloudEvent has no data", [problem])
-    return strict_json.members(text)["data"], "data"
+    return "data"
+
+
+def decoded(event: Mapping[str, Any], pointer: str) -> bytes:
+    """Give the text that ``data_base64`` holds. Raises InvalidCloudEvent when that is not base64."""
+    try:
+        return base64.b64decode(event["data_base64"], validate=True)
+    except ValueError as error:
+        problem = Problem(pointer, "base64", str(error))
+        raise InvalidCloudEvent("data_base64 is not base64 (RFC 4648)", [problem]) from None
 
 
 def extensions(attributes: Mapping[str, str] | None) -> dict[str, str]:

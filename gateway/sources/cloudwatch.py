@@ -106,7 +106,7 @@ def meaning(alarm: Mapping[str, Any]) -> Pair:
         return DETECTED
     if alarm["NewStateValue"] == "INSUFFICIENT_DATA":
         return INSUFFICIENT_DATA
-    return RESOLVED if alarm.get("OldStateValue", "ALARM") == "ALARM" else OK
+    return RESOLVED if (alarm.get("OldStateValue") or "ALARM") == "ALARM" else OK
 
 
 def _told(confirmation: Mapping[str, Any]) -> str:

@@ -22,7 +22,7 @@ def schema_texts(folder: Path | None) -> Mapping[str, bytes]:
 
 
 def load(folder: Path | None, schemas: SchemaStore) -> dict[str, Mapped]:
-    """Make a source of each declaration, by its name. Raises SettingsError naming every fault of every file."""
+    """Make a source of each declaration, by its name. Raises SettingsError with every fault of every file."""
     found: dict[str, Mapped] = {}
     faults: list[str] = []
     for path in sorted(folder.glob(f"*{DECLARED}")) if folder else ():

@@ -70,7 +70,7 @@ class GoogleCloud(Source):
         state = incident.get("state")
         if not isinstance(state, str):
             return data
-        return data | {"incident": incident | {"state": state.lower()}}
+        return data | {"incident": {**incident, "state": state.lower()}}
 
     def normalise(self, document: Document, schema_id: str) -> Envelope:
         """Open and closed of one incident share its id; what is sent again while it is open is a repeat."""

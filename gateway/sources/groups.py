@@ -19,17 +19,25 @@ _NAME = re.compile(rb'"(?:[^"\\]|\\.)*":')
 
 def cut(document: Document, path: Sequence[str]) -> Iterator[Document]:
     """Give a document for each item of the array that the members of ``path`` lead to."""
-    before, texts, after = around(document.raw, path)
     where = document.pointer + "".join(f"/{strict_json.escape(member)}" for member in path)
-    for place, text in enumerate(texts):
+    parts = [_with_one(document.data, path, place) for place in range(len(_at(document.data, path)))]
+    for place, (data, payload) in enumerate(zip(parts, _payloads(document, path, parts), strict=True)):
         yield replace(
             document,
-            data=_with_one(document.data, path, place),
-            raw=b"".join((before, text, after)),
+            data=data,
+            payload=payload,
             pointer=f"{where}/{place}",
             fresh_id=f"{document.fresh_id}-{place}",
             place=place,
         )
+
+
+def _payloads(document: Document, path: Sequence[str], parts: Sequence[Any]) -> Sequence[Any]:
+    """Where writing the data gives the sender's text again, the parts do; else the text itself is cut."""
+    if document.payload is document.data:
+        return parts
+    before, texts, after = around(strict_json.dump(document.payload), path)
+    return [strict_json.verbatim(b"".join((before, text, after))) for text in texts]
 
 
 def around(text: bytes, path: Sequence[str]) -> tuple[bytes, list[bytes], bytes]:
@@ -41,7 +49,7 @@ def around(text: bytes, path: Sequence[str]) -> tuple[bytes, list[bytes], bytes]
     for member in path:
         at, value = _find(text, member)
         before, after, text = before + text[:at], text[at + len(value) :] + after, value
-    return before + b"[", strict_json.items(text), b"]" + after
+    return before + b"[", strict_json.items(text) or [], b"]" + after
 
 
 def _find(text: bytes, member: str) -> tuple[int, bytes]:
@@ -54,6 +62,12 @@ def _find(text: bytes, member: str) -> tuple[int, bytes]:
             return at, value
         at += len(value) + 1
     raise KeyError(member)
+
+
+def _at(data: Any, path: Sequence[str]) -> Any:
+    for member in path:
+        data = data[member]
+    return data
 
 
 def _with_one(data: Any, path: Sequence[str], place: int) -> Any:

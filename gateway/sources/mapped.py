@@ -103,7 +103,7 @@ class Mapped(Source):
             return Scene(item, item, document.pointer, document.pointer)
         for member in self.group:
             item = item[member]
-        place = "".join(f"/{strict_json.escape(step)}" for step in (*self.group, document.place or 0))
+        place = "".join(f"/{strict_json.escape(step)}" for step in (*self.group, str(document.place)))
         return Scene(item[0], document.data, document.pointer, document.pointer.removesuffix(place))
 
     def _pick(self, name: str, scene: Scene) -> Any:

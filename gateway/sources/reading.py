@@ -24,6 +24,7 @@ from gateway.sources.source import Disguise
 
 STRUCTURED = "application/cloudevents+json"
 BATCHED = "application/cloudevents-batch+json"
+_MOST_READ_AGAIN = 1_048_576  # bytes
 _JSON_HINT = "send it with the header 'Content-Type: application/json'"
 
 
@@ -31,7 +32,8 @@ _JSON_HINT = "send it with the header 'Content-Type: application/json'"
 class Reading:
     """What a request holds, in the order sent: documents, and refusals of members that cannot be read.
 
-    The members are read as they are asked for, once.
+    The members are read as they are asked for, once. Asking raises a Refusal of all of them where one is no
+    JSON.
     """
 
     members: Iterable[Document | Refusal]
@@ -71,38 +73,55 @@ class Reader:
             return self._batch(message)
         if media_type.startswith("application/cloudevents"):
             _require(media_type, STRUCTURED)
-            return Reading((self._structured(message, message.body, "", message.id),))
+            event, as_written = strict_json.read(message.body)
+            document = self._structured(message, message.body, event, as_written, "", message.id)
+            return Reading((document,))
         if any(name.startswith("ce-") for name in message.headers):
             return Reading((self._binary(message),))
         return Reading((self._plain(message, media_type),))
 
     def _batch(self, message: Message) -> Reading:
-        members = strict_json.parse(message.body)
-        if not isinstance(members, list):
+        texts = strict_json.items(message.body)
+        if texts is None:
             problem = Problem("", "type", "a batch is a JSON array of CloudEvents")
             raise InvalidCloudEvent("a batch is a JSON array of CloudEvents", [problem])
-        if len(members) > self._max_batch_events:
-            told = f"a batch holds {self._max_batch_events} events at most, this one {len(members)}"
+        if len(texts) > self._max_batch_events:
+            told = f"a batch holds {self._max_batch_events} events at most, this one {len(texts)}"
             too_large = TooLarge(told, [Problem("", "size", told)])
-            too_large.systems *= len(members)
+            too_large.systems *= len(texts)
             raise too_large
-        texts = enumerate(strict_json.items(message.body))
-        read = (self._member(message, text, index) for index, text in texts)
-        return Reading(read, events=len(members), batched=True)
+        read = (self._member(message, text, index) for index, text in enumerate(texts))
+        return Reading(read, events=len(texts), batched=True)
 
     def _member(self, message: Message, text: bytes, index: int) -> Document | Refusal:
+        pointer = f"/{index}"
         try:
-            return self._structured(message, text, f"/{index}", f"{message.id}-{index}")
+            event, as_written = strict_json.read(text, pointer, above=1)
+        except Refusal as refusal:
+            raise _batch_fault(message.body, refusal) from None
+        try:
+            return self._structured(message, text, event, as_written, pointer, f"{message.id}-{index}")
         except Refusal as refusal:
             return refusal
 
-    def _structured(self, message: Message, text: bytes, pointer: str, fresh_id: str) -> Document:
-        event = strict_json.parse(text, pointer)
+    def _structured(
+        self, message: Message, text: bytes, event: Any, as_written: bool, pointer: str, fresh_id: str
+    ) -> Document:
         lenient = message.system in self._lenient_systems
         attributes = cloudevents.structured_attributes(event, self._schemas, pointer, lenient=lenient)
-        raw, member = cloudevents.structured_data(event, text, attributes, pointer)
-        data = event["data"] if member == "data" else None
-        return _document(message, raw, attributes, f"{pointer}/{member}", fresh_id, data)
+        member = cloudevents.data_member(event, attributes, pointer)
+        pointer = f"{pointer}/{member}"
+        if member == "data_base64":
+            return _document(message, cloudevents.decoded(event, pointer), attributes, pointer, fresh_id)
+        payload = event["data"] if as_written else _untouched(strict_json.members(text)["data"])
+        return Document(
+            data=event["data"],
+            payload=payload,
+            message=message,
+            attributes=attributes,
+            pointer=pointer,
+            fresh_id=fresh_id,
+        )
 
     def _binary(self, message: Message) -> Document:
         attributes = cloudevents.binary_attributes(message.headers, self._schemas)
@@ -119,21 +138,31 @@ class Reader:
 
 
 def _document(
-    message: Message,
-    raw: bytes,
-    attributes: dict[str, str] | None,
-    pointer: str,
-    fresh_id: str,
-    data: Any = None,
+    message: Message, text: bytes, attributes: dict[str, str] | None, pointer: str, fresh_id: str
 ) -> Document:
+    data, as_written = strict_json.read(text, pointer)
     return Document(
-        data=strict_json.parse(raw, pointer) if data is None else data,
-        raw=strict_json.compact(raw),
+        data=data,
+        payload=data if as_written else _untouched(text),
         message=message,
         attributes=attributes,
         pointer=pointer,
         fresh_id=fresh_id,
     )
+
+
+def _untouched(text: bytes) -> Any:
+    return strict_json.verbatim(strict_json.compact(text))
+
+
+def _batch_fault(body: bytes, refusal: Refusal) -> Refusal:
+    """A member that is no JSON makes the whole body none; of a huge one only that member is told."""
+    try:
+        if len(body) <= _MOST_READ_AGAIN:
+            strict_json.parse(body)
+    except Refusal as whole:
+        return whole
+    return refusal
 
 
 def _plain(message: Message) -> Document:

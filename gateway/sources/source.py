@@ -146,7 +146,7 @@ class Source(ABC):
             system=self.name,
             origin=origin,
             details=details,
-            payload=document.raw,
+            payload=document.payload,
             open_ended=open_ended,
             extensions=extensions(document.attributes),
         )

@@ -11,7 +11,17 @@ from typing import Any
 
 from gateway import timestamps
 from gateway.model import Details, Document, Envelope, Reference, Subject
-from gateway.sources.source import Control, Pair, Source, first, labels, mapping, origin, uri_of
+from gateway.sources.source import (
+    Control,
+    Pair,
+    Source,
+    first,
+    labels,
+    mapping,
+    origin,
+    relative_source,
+    uri_of,
+)
 
 DETECTED: Pair = ("incident", "detected")
 RESOLVED: Pair = ("incident", "resolved")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 from gateway import problems, strict_json
@@ -75,3 +76,17 @@ def _receipt(receipt: Receipt) -> dict[str, Any]:
         "offset": placement.offset,
     }
     return told | {"duplicate": True} if placement.duplicate else told
+
+
+def on_the_wire(answer: Answer, more: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """Give a whole HTTP/1.1 response, the last of its connection."""
+    phrase = HTTPStatus(answer.status).phrase
+    headers = [
+        *((name.decode("latin-1"), value.decode("latin-1")) for name, value in more),
+        ("content-type", answer.content_type),
+        ("content-length", str(len(answer.body))),
+        *((name.lower(), value) for name, value in answer.headers),
+        ("connection", "close"),
+    ]
+    lines = [f"HTTP/1.1 {answer.status} {phrase}", *(f"{name}: {value}" for name, value in headers), "", ""]
+    return "\r\n".join(lines).encode("latin-1") + answer.body

@@ -44,6 +44,11 @@ class Body:
         wanted = self._limit + 1 if self.announced is None else self.announced
         return wanted - self._came
 
+    @property
+    def size(self) -> int:
+        """How many bytes are held, unpacked."""
+        return len(self._pieces)
+
     def feed(self, piece: bytes) -> None:
         """Take the next bytes. Raises TooLarge or MalformedBody."""
         self._came += len(piece)

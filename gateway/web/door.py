@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 import uuid
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
@@ -11,7 +12,15 @@ from datetime import UTC, datetime
 
 from gateway.credentials import Principal
 from gateway.denials import Denial
-from gateway.errors import BadRequest, GatewayError, InternalError, InvalidEncoding, Refusal, Unavailable
+from gateway.errors import (
+    BadRequest,
+    Failure,
+    GatewayError,
+    InternalError,
+    InvalidEncoding,
+    Refusal,
+    Unavailable,
+)
 from gateway.keeper import Quarantined, Taken
 from gateway.metrics import Metrics
 from gateway.model import Message, Outcome, Problem
@@ -35,7 +44,8 @@ class Arrival:
     """A request whose body is not read yet; header names in lower case, ``id`` fresh.
 
     ``query`` is that of the URL as it came. It can hold a secret, as the headers can: neither is ever logged,
-    and ``path`` is without it. ``principal`` is known once the body is.
+    and ``path`` is without it. ``principal`` is known once the body is. ``began`` is of the clock that
+    durations are measured by.
     """
 
     path: str
@@ -46,6 +56,7 @@ class Arrival:
     resource: str | None = None
     query: str = field(default="", repr=False)
     principal: Principal | None = None
+    began: float = field(default_factory=time.perf_counter)
 
 
 class Door:
@@ -113,7 +124,7 @@ class Door:
             answer.set_result(fault(error, arrival.id))
             return answer
         self._pipeline.accept(_message(arrival, content)).add_done_callback(
-            lambda done: succeed(answer, self._answer(arrival, done)) and None
+            lambda done: succeed(answer, self._timed(arrival, self._answer(arrival, done))) and None
         )
         return answer
 
@@ -125,12 +136,23 @@ class Door:
     def refuse(self, arrival: Arrival, refusal: Refusal) -> Answer:
         """Answer a request that is not looked into."""
         if not isinstance(refusal, Denial):  # a stranger's request is no event
-            self._metrics.count("unknown", Outcome.REJECTED)
-        return self._problem(arrival, refusal)
+            self._metrics.count("unknown", Outcome.REJECTED, refusal.type)
+        return self._timed(arrival, self._problem(arrival, refusal))
+
+    def fail(self, arrival: Arrival, failure: Failure) -> Answer:
+        """Answer a request that is not looked into for a reason of ours."""
+        self._metrics.count("unknown", Outcome.FAILED)
+        return self._problem(arrival, failure)
 
     def late(self, arrival: Arrival) -> Answer:
         """Answer a request that nobody answered within the longest wait."""
-        return self._problem(arrival, Unavailable("the event could not be stored in time"))
+        return self._timed(
+            arrival, self._problem(arrival, Unavailable("the event could not be stored in time"))
+        )
+
+    def _timed(self, arrival: Arrival, answer: Answer) -> Answer:
+        self._metrics.time_request(time.perf_counter() - arrival.began, answer.status)
+        return answer
 
     def _answer(self, arrival: Arrival, done: Future[Taken]) -> Answer:
         error = done.exception()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from gateway.systems import SYSTEMS
+
+_RESOURCE = "<resource>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,3 +50,28 @@ def methods(rule: str, systems: Collection[str]) -> list[str]:
 
 
 INTAKES = tuple(intakes(SYSTEMS))
+
+
+class Routes:
+    """Finds the way in of a request, for a door that is not Flask's."""
+
+    def __init__(self, served: Iterable[Intake]) -> None:
+        self._whole = {(intake.method, intake.rule): intake for intake in served}
+        self._open = [
+            (intake.method, intake.rule.removesuffix(_RESOURCE), intake)
+            for intake in self._whole.values()
+            if intake.rule.endswith(_RESOURCE)
+        ]
+
+    def find(self, method: str, path: str) -> tuple[Intake, str | None] | None:
+        """Give the intake and the id in the path; None when Flask has to say what is wrong.
+
+        ``path`` with its escapes undone, as Flask matches it.
+        """
+        if "<" not in path and (intake := self._whole.get((method, path))):
+            return intake, None
+        for known, front, intake in self._open:
+            resource = path[len(front) :]
+            if method == known and path.startswith(front) and resource and "/" not in resource:
+                return intake, resource
+        return None

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from werkzeug.datastructures import Headers
+
 GATEWAY = Path(sys.executable).with_name("gateway")
 _START_SECONDS = 30
 _STOP_SECONDS = 30
@@ -24,7 +26,7 @@ _STOP_SECONDS = 30
 @dataclass(frozen=True)
 class Answer:
     status: int
-    headers: Mapping[str, str]
+    headers: Headers
     body: bytes
 
     @property
@@ -45,7 +47,7 @@ class GatewayProcess:
         try:
             connection.request(method, path, body, dict(headers or {"Content-Type": "application/json"}))
             answer = connection.getresponse()
-            return Answer(answer.status, dict(answer.getheaders()), answer.read())
+            return Answer(answer.status, Headers(answer.getheaders()), answer.read())
         finally:
             connection.close()
 

@@ -16,6 +16,7 @@ from tests.integration.processes import Answer, GatewayProcess, command, until
 EVENT = b'{"event_name": "incident", "event_action": "initiated", "team_id": "t", "commit": "c"}'
 OTHER_EVENT = EVENT.replace(b"initiated", b"succeeded")
 TOPIC = "events.incident.detected"
+CLIENTS = ("kafka-python", "librdkafka")
 
 
 def post(gateway: GatewayProcess) -> Answer:

@@ -12,12 +12,14 @@ import pytest
 from tests.bad_bytes import CLOSED, RAW, Raw
 from tests.integration.processes import GatewayProcess, serving
 
-DOORS = ("flask",)
+DOORS = ("asgi", "flask")
 
 
 @pytest.fixture(scope="module", params=DOORS)
-def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
-    with serving(tmp_path_factory.mktemp("gateway"), threads="4") as process:
+def gateway(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[GatewayProcess]:
+    with serving(tmp_path_factory.mktemp("gateway"), threads="4", door=request.param) as process:
         yield process
         assert '"level": "error"' not in process.log.read_text()
 

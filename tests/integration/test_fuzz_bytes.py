@@ -22,8 +22,10 @@ NOT_IMPLEMENTED = 501  # the server's answer to a transfer coding that it does n
 
 
 @pytest.fixture(scope="module", params=DOORS)
-def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
-    with serving(tmp_path_factory.mktemp("gateway")) as process:
+def gateway(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[GatewayProcess]:
+    with serving(tmp_path_factory.mktemp("gateway"), door=request.param) as process:
         yield process
         log = process.log.read_text()
         assert '"level": "error"' not in log

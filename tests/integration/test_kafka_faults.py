@@ -12,6 +12,7 @@ from broker import Broker
 from gateway.publishing.spool_file import read_back
 from tests.integration.processes import kill_all, serving, until
 from tests.integration.senders import (
+    CLIENTS,
     create_topics,
     found,
     hung,
@@ -27,10 +28,11 @@ from tests.integration.senders import (
 pytestmark = pytest.mark.kafka
 
 
+@pytest.mark.parametrize("client", CLIENTS)
 def test_it_starts_without_kafka_takes_events_and_publishes_them_once_kafka_is_there(
-    own_broker: Broker, tmp_path: Path
+    own_broker: Broker, tmp_path: Path, client: str
 ) -> None:
-    with serving(tmp_path, kafka_bootstrap_servers=own_broker.bootstrap) as gateway:
+    with serving(tmp_path, kafka_bootstrap_servers=own_broker.bootstrap, kafka_client=client) as gateway:
         answers = [post(gateway) for _ in range(3)]
         assert [outcome(answer) for answer in answers] == ["spooled"] * 3
         ready = gateway.get("/readyz")
@@ -45,12 +47,13 @@ def test_it_starts_without_kafka_takes_events_and_publishes_them_once_kafka_is_t
     assert found(own_broker) == ids(*answers)
 
 
+@pytest.mark.parametrize("client", CLIENTS)
 def test_a_hung_broker_costs_one_sender_the_budget_and_consumers_no_copy(
-    own_broker: Broker, tmp_path: Path
+    own_broker: Broker, tmp_path: Path, client: str
 ) -> None:
     own_broker.start()
     create_topics(own_broker, tmp_path)
-    with serving(tmp_path, kafka_bootstrap_servers=own_broker.bootstrap) as gateway:
+    with serving(tmp_path, kafka_bootstrap_servers=own_broker.bootstrap, kafka_client=client) as gateway:
         wait_until_connected(gateway)
         answers = post_until_published(gateway)
         with hung(own_broker):
@@ -63,10 +66,11 @@ def test_a_hung_broker_costs_one_sender_the_budget_and_consumers_no_copy(
     assert found(own_broker) == ids(*answers)
 
 
-def test_a_broker_that_restarts_is_found_again(own_broker: Broker, tmp_path: Path) -> None:
+@pytest.mark.parametrize("client", CLIENTS)
+def test_a_broker_that_restarts_is_found_again(own_broker: Broker, tmp_path: Path, client: str) -> None:
     own_broker.start()
     create_topics(own_broker, tmp_path)
-    with serving(tmp_path, kafka_bootstrap_servers=own_broker.bootstrap) as gateway:
+    with serving(tmp_path, kafka_bootstrap_servers=own_broker.bootstrap, kafka_client=client) as gateway:
         wait_until_connected(gateway)
         answers = post_until_published(gateway)
         own_broker.stop()
@@ -92,12 +96,15 @@ def test_what_a_killed_gateway_had_spooled_is_published_after_its_restart(
     assert found(own_broker) == ids(*answers)
 
 
+@pytest.mark.parametrize("client", CLIENTS)
 def test_a_stop_while_the_broker_hangs_leaves_the_events_in_the_spool(
-    own_broker: Broker, tmp_path: Path
+    own_broker: Broker, tmp_path: Path, client: str
 ) -> None:
     own_broker.start()
     create_topics(own_broker, tmp_path)
-    with serving(tmp_path, kafka_bootstrap_servers=own_broker.bootstrap, ack_budget_ms="800") as gateway:
+    with serving(
+        tmp_path, kafka_bootstrap_servers=own_broker.bootstrap, kafka_client=client, ack_budget_ms="800"
+    ) as gateway:
         wait_until_connected(gateway)
         with hung(own_broker), ThreadPoolExecutor(4) as pool:
             waiting = [pool.submit(post, gateway) for _ in range(4)]
@@ -109,10 +116,15 @@ def test_a_stop_while_the_broker_hangs_leaves_the_events_in_the_spool(
     assert spooled == set(ids(*answers))
 
 
-def test_without_a_spool_an_event_is_unavailable_while_kafka_is(own_broker: Broker, tmp_path: Path) -> None:
+@pytest.mark.parametrize("client", CLIENTS)
+def test_without_a_spool_an_event_is_unavailable_while_kafka_is(
+    own_broker: Broker, tmp_path: Path, client: str
+) -> None:
     own_broker.start()
     create_topics(own_broker, tmp_path)
-    with serving(tmp_path, kafka_bootstrap_servers=own_broker.bootstrap, ack="broker") as gateway:
+    with serving(
+        tmp_path, kafka_bootstrap_servers=own_broker.bootstrap, kafka_client=client, ack="broker"
+    ) as gateway:
         wait_until_connected(gateway)
         until(lambda: post(gateway).status == 202, 30, "an event to be taken")
         with hung(own_broker):

@@ -19,6 +19,7 @@ from kafka.admin import (
 
 from tests.integration.processes import GatewayProcess, serving, until
 from tests.integration.senders import (
+    CLIENTS,
     EVENT,
     OTHER_EVENT,
     TOPIC,
@@ -70,12 +71,15 @@ def rule(operation: ACLOperation, permission: ACLPermissionType) -> ACL:
     return ACL("User:*", "*", operation, permission, ResourcePattern(ResourceType.TOPIC, TOPIC))
 
 
-def test_a_missing_topic_is_named_and_never_created_by_an_event(own_broker: Broker, tmp_path: Path) -> None:
+@pytest.mark.parametrize("client", CLIENTS)
+def test_a_missing_topic_is_named_and_never_created_by_an_event(
+    own_broker: Broker, tmp_path: Path, client: str
+) -> None:
     own_broker.start()
     create_topics(own_broker, tmp_path)
     with administering(own_broker) as admin:
         admin.delete_topics([TOPIC])
-    with serving(tmp_path, kafka_bootstrap_servers=own_broker.bootstrap) as gateway:
+    with serving(tmp_path, kafka_bootstrap_servers=own_broker.bootstrap, kafka_client=client) as gateway:
         until(
             lambda: gateway.get("/readyz").json.get("missingTopics") == [TOPIC], 60, "the topic to be missed"
         )
@@ -89,12 +93,13 @@ def test_a_missing_topic_is_named_and_never_created_by_an_event(own_broker: Brok
     assert found(own_broker) == ids(taken)
 
 
+@pytest.mark.parametrize("client", CLIENTS)
 def test_a_record_too_large_for_its_topic_is_413_and_the_next_event_passes(
-    kafka: Broker, tmp_path: Path
+    kafka: Broker, tmp_path: Path, client: str
 ) -> None:
     with (
         broker_with(tmp_path, {"message.max.bytes": "20000"}) as broker,
-        serving(tmp_path, kafka_bootstrap_servers=broker.bootstrap) as gateway,
+        serving(tmp_path, kafka_bootstrap_servers=broker.bootstrap, kafka_client=client) as gateway,
     ):
         wait_until_connected(gateway)
         large = EVENT[:-1] + b', "note": "%s"}' % (b"x" * 30_000)
@@ -107,8 +112,9 @@ def test_a_record_too_large_for_its_topic_is_413_and_the_next_event_passes(
         assert b'{outcome="rejected",system="ctoai"} 2.0' in gateway.get("/metrics").body
 
 
+@pytest.mark.parametrize("client", CLIENTS)
 def test_a_topic_that_may_not_be_written_spools_its_events_and_others_go_on(
-    kafka: Broker, tmp_path: Path
+    kafka: Broker, tmp_path: Path, client: str
 ) -> None:
     with broker_with(tmp_path, AUTHORIZER) as broker:
         all_but_writing = [
@@ -117,7 +123,7 @@ def test_a_topic_that_may_not_be_written_spools_its_events_and_others_go_on(
         ]
         with administering(broker) as admin:
             admin.create_acls(all_but_writing)
-        with serving(tmp_path, kafka_bootstrap_servers=broker.bootstrap) as gateway:
+        with serving(tmp_path, kafka_bootstrap_servers=broker.bootstrap, kafka_client=client) as gateway:
             wait_until_connected(gateway)
             taken = post(gateway)
             assert outcome(taken) == "spooled"

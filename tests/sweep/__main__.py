@@ -27,8 +27,8 @@ def main() -> int:
         return 2
     # Ended by SIGTERM, it still ends what it started.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    print(f"seed {arguments.seed}\n{report.HEAD}", flush=True)
-    rows = list(_played(chosen, arguments.seed))
+    print(f"seed {arguments.seed}, {arguments.client}\n{report.HEAD}", flush=True)
+    rows = list(_played(chosen, arguments.seed, arguments.client))
     whole = report.total(rows)
     print(report.line("total", whole))
     for what in whole.broken:
@@ -39,13 +39,13 @@ def main() -> int:
     return 1 if whole.broken else 0
 
 
-def _played(faults: Iterable[Fault], seed: int) -> Iterator[Row]:
+def _played(faults: Iterable[Fault], seed: int, client: str) -> Iterator[Row]:
     for fault in faults:
         if reason := fault.why_not():
             print(f"{fault.name:3}{fault.title}: left out, {reason}", flush=True)
             continue
         with tempfile.TemporaryDirectory(prefix="sweep-") as folder:
-            row = run(fault, Path(folder), seed, KEPT)
+            row = run(fault, Path(folder), seed, KEPT, client)
         print(report.row_line(row), flush=True)
         yield row
 
@@ -54,6 +54,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Faults under load, and the proof that nothing is lost.")
     parser.add_argument("names", nargs="*", help="only these faults, by their names in the table")
     parser.add_argument("--seed", type=int, default=random.randrange(1_000_000), help="to repeat a run")
+    parser.add_argument("--client", default="kafka-python", help="the gateway's Kafka client")
     parser.add_argument("--short", dest="list", action="store_const", const=SHORT, default=SWEEP)
     return parser.parse_args()
 

@@ -24,10 +24,12 @@ class Row:
     seconds: float
 
 
-def run(fault: Fault, folder: Path, seed: int, keep_logs: Path | None = None) -> Row:
+def run(
+    fault: Fault, folder: Path, seed: int, keep_logs: Path | None = None, client: str = "kafka-python"
+) -> Row:
     """Play a fault in an empty folder and judge it. The gateway's logs are kept when something is broken."""
     began = time.monotonic()
-    with staged(folder, fault.mix, fault.settings, fault.brokers, f"{seed}-{fault.name}") as stage:
+    with staged(folder, fault.mix, fault.settings, fault.brokers, f"{seed}-{fault.name}", client) as stage:
         try:
             fault.play(stage)
             stage.settle()

@@ -105,11 +105,15 @@ class Stage:
 
 
 @contextmanager
-def staged(folder: Path, mix: Mix, settings: Mapping[str, str], brokers: int, seed: str) -> Iterator[Stage]:
+def staged(
+    folder: Path, mix: Mix, settings: Mapping[str, str], brokers: int, seed: str, client: str
+) -> Iterator[Stage]:
     """Start the brokers and make the topics; the gateway is the fault's to start. All ends with the block."""
     cluster = Cluster.on_free_ports(folder / "kafka", brokers, PARTITIONS)
     gateway = Gateway(
-        folder, {"kafka_bootstrap_servers": cluster.bootstrap, "systems": SYSTEMS} | dict(settings)
+        folder,
+        {"kafka_bootstrap_servers": cluster.bootstrap, "systems": SYSTEMS, "kafka_client": client}
+        | dict(settings),
     )
     load = Load(lambda: gateway.port, mix)
     with ExitStack() as stack:

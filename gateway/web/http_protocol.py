@@ -1,0 +1,178 @@
+"""HTTP/1.1 on a connection: what llhttp and uvicorn let through is refused as gunicorn would refuse it."""
+
+from __future__ import annotations
+
+import asyncio
+from math import inf
+from typing import Any
+
+import httptools
+from uvicorn.config import Config
+from uvicorn.server import ServerState
+
+from gateway.errors import BadRequest, GatewayError, MalformedBody
+from gateway.framing import HeadersTooLarge
+from gateway.web.connection import Connection
+from gateway.web.deadlines import PACE, Limits
+from gateway.web.http_cycle import Cycle
+from gateway.web.request_head import MAX_HEAD, RequestHead
+
+
+class GatewayProtocol(Connection):
+    """The bytes of one connection, and what the parser finds in them."""
+
+    def __init__(
+        self,
+        limits: Limits,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(limits, config, server_state, app_state, _loop)
+        self._head = RequestHead()
+        self._unparsed = 0  # bytes since the last request or piece of a body
+        self._body_due = inf
+        self._muted = False  # the parser reads a head of our own
+
+    # -- bytes ----------------------------------------------------------------------------------------------
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what comes."""
+        if self._deaf:
+            return
+        self._unparsed += len(data)
+        try:
+            self._feed(data)
+        except httptools.HttpParserError as error:
+            known = error.__context__
+            self._fail(known if isinstance(known, GatewayError) else BadRequest(f"this is not HTTP: {error}"))
+        else:
+            if self._unparsed > MAX_HEAD:  # an endless header, chunk extension or trailer
+                self._fail(HeadersTooLarge(f"the headers may have {MAX_HEAD} bytes together"))
+
+    def _feed(self, data: bytes) -> None:
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            if self.parser.get_method() == b"CONNECT":
+                self._deaf = True
+                return
+            self._ignore_upgrade()
+            if rest := data[upgrade.args[0] :]:
+                self._feed(rest)
+
+    def _ignore_upgrade(self) -> None:
+        """Read on as if no upgrade had been asked for: llhttp takes the body for another protocol.
+
+        Java's HTTP client asks for HTTP/2 in this way with its first request, a POST like any other.
+        """
+        self.parser = httptools.HttpRequestParser(self)
+        if framing := self._head.framing:
+            self._muted = True
+            self.parser.feed_data(b"POST / HTTP/1.1\r\n%s\r\n\r\n" % framing)
+            self._muted = False
+
+    def _fail(self, error: GatewayError) -> None:
+        """Refuse what cannot be parsed, with the answer to its request where that has begun."""
+        if self._in_head or not self._busy:
+            self._refuse(error)
+        elif self.cycle.more_body:
+            self._deaf = True
+            self.cycle.end(MalformedBody(f"the body broke off: {error.detail}"))
+
+    # -- what the parser finds ------------------------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        if not self._muted:
+            self._head, self._in_head = RequestHead(), True
+            self._wait(self._limits.read_seconds)
+
+    def on_url(self, url: bytes) -> None:
+        """A piece of the target."""
+        if not self._muted:
+            self._head.extend_target(self.parser.get_method(), url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header, or a trailer, which is thrown away."""
+        if not self._muted:
+            self._head.add(name, value, kept=self._in_head)
+
+    def on_headers_complete(self) -> None:
+        """The request can be started, or queued behind the one before it on this connection."""
+        if self._muted:
+            return
+        version, method = self.parser.get_http_version(), self.parser.get_method()
+        self._head.check(version)
+        before = self.cycle
+        self.cycle = self._new_cycle(version, method)
+        self._in_head, self._unparsed = False, 0
+        self._body_due = self.loop.time() + self._limits.read_seconds
+        self.due = self._body_due
+        if before is None or before.response_complete:
+            self._start_asgi_task(self.cycle, self.app)
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((self.cycle, self.app))
+
+    def _new_cycle(self, version: str, method: bytes) -> Cycle:
+        kept = version != "1.0" and self.parser.should_keep_alive() and method != b"CONNECT"
+        return Cycle(
+            scope=self._scope(version, method),
+            transport=self._exit,  # type: ignore[arg-type]
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=False,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=self._head.expects_continue and version != "1.0",
+            keep_alive=kept and not self._stopping,
+            on_response=self.on_response_complete,
+        )
+
+    def _scope(self, version: str, method: bytes) -> Any:
+        path, raw_path, query = self._head.split_target()
+        return {
+            "type": "http",
+            "asgi": {"version": self.asgi_version, "spec_version": "2.3"},
+            "http_version": version,
+            "server": self.server,
+            "client": self.client,
+            "scheme": self.scheme,
+            "root_path": "",
+            "method": method.decode("ascii"),
+            "path": path,
+            "raw_path": raw_path,
+            "query_string": query,
+            "headers": self._head.headers,
+        }
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of the body: the next must follow soon, and the average must keep the pace."""
+        self._unparsed = 0
+        self._body_due += len(body) / PACE
+        self.due = min(self._body_due, self.loop.time() + self._limits.read_seconds)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """All of the request is here; to answer takes as long as it takes."""
+        if self.parser.should_upgrade() and self._head.framing and not self._muted:
+            return  # it only seems so, see _ignore_upgrade
+        self.due = inf
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """Wait for the next request, or start the one that waits."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing() or self._deaf:
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            cycle, app = self.pipeline.pop()
+            self._start_asgi_task(cycle, app)
+            self._body_due = self.loop.time() + self._limits.read_seconds
+            self.due = self._body_due if cycle.more_body else inf
+        else:
+            self._wait(self._limits.read_seconds if self._in_head else self._limits.idle_seconds)
