@@ -7,6 +7,13 @@ import string
 from pathlib import Path
 from typing import Any
 
+PREFIX = "GATEWAY_"
+
+
+def variable(name: str) -> str:
+    """Give the environment variable of a setting."""
+    return f"{PREFIX}{name.upper()}"
+
 
 def split(value: Any) -> Any:
     """Give the parts of a text between commas; of anything else, itself."""

@@ -17,7 +17,6 @@ from pydantic import (
     AfterValidator,
     ConfigDict,
     Field,
-    SecretStr,
     ValidationError,
     ValidationInfo,
     field_validator,
@@ -25,17 +24,18 @@ from pydantic import (
 
 from gateway import rates, setting_checks
 from gateway.errors import SettingsError
+from gateway.kafka_settings import KafkaSettings
 from gateway.sender_settings import SenderSettings
+from gateway.setting_checks import PREFIX, variable
 from gateway.systems import ALL, check, expand, known
 
-PREFIX = "GATEWAY_"
+__all__ = ["CONFIG", "PREFIX", "Settings", "SystemName", "load", "unknown_variables", "variable"]
+
 CONFIG = f"{PREFIX}CONFIG"
 SystemName = Annotated[str, AfterValidator(check)]
 
-_SASL = ("kafka_sasl_mechanism", "kafka_sasl_username", "kafka_sasl_password")
 
-
-class Settings(SenderSettings):
+class Settings(SenderSettings, KafkaSettings):
     """All settings of one gateway; frozen."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -144,42 +144,16 @@ class Settings(SenderSettings):
         "binary", description="CloudEvents content mode of the records"
     )
 
-    kafka_bootstrap_servers: tuple[str, ...] = Field(
-        (),
-        description="host:port of brokers, separated by commas; without it the local log is used",
+    _split = field_validator("systems", "quarantine_systems", "allowed_origins", mode="before")(
+        setting_checks.split
     )
-    kafka_client: Literal["kafka-python", "librdkafka"] = Field(
-        "kafka-python", description="Kafka client library; librdkafka is much faster and needs its extra"
-    )
-    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = Field(
-        None, description="SASL mechanism"
-    )
-    kafka_sasl_username: str | None = Field(None, description="SASL user name")
-    kafka_sasl_password: SecretStr | None = Field(None, description="SASL password")
-    kafka_sasl_password_file: Path | None = Field(None, description="file that holds the SASL password")
-    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
-        "PLAINTEXT", description="how to talk to the brokers"
-    )
-    kafka_ssl_ca_file: Path | None = Field(None, description="CA certificates that sign the brokers'")
-    kafka_ssl_certificate_file: Path | None = Field(None, description="client certificate")
-    kafka_ssl_key_file: Path | None = Field(None, description="key of the client certificate")
-
-    _split = field_validator(
-        "systems", "quarantine_systems", "allowed_origins", "kafka_bootstrap_servers", mode="before"
-    )(setting_checks.split)
     _expanded = field_validator("systems", "quarantine_systems")(expand)
-    _host_and_port = field_validator("bind", "kafka_bootstrap_servers")(setting_checks.host_and_port)
+    _host_and_port = field_validator("bind")(setting_checks.host_and_port)
     _rate = field_validator("rate_limit")(rates.check)
     _part_of_a_topic = field_validator("topic_prefix")(setting_checks.part_of_a_topic)
     _known_fields = field_validator("topic_template")(setting_checks.topic_template)
     _folder = field_validator("mappings_dir")(setting_checks.folder)
-    _readable = field_validator(
-        "credentials_file",
-        "kafka_sasl_password_file",
-        "kafka_ssl_ca_file",
-        "kafka_ssl_certificate_file",
-        "kafka_ssl_key_file",
-    )(setting_checks.readable)
+    _readable = field_validator("credentials_file")(setting_checks.readable)
 
     @field_validator("systems")
     @classmethod
@@ -194,25 +168,6 @@ class Settings(SenderSettings):
         if value and info.data.get("credentials_file"):
             raise ValueError(f"contradicts {variable('credentials_file')}: who has no credential is refused")
         return value
-
-    @field_validator("kafka_security_protocol")
-    @classmethod
-    def _sasl_is_whole(cls, value: str, info: ValidationInfo) -> str:
-        """The SASL settings are declared before this one; a faulty one among them is told by itself."""
-        given = info.data
-        passwords = given.get("kafka_sasl_password", True), given.get("kafka_sasl_password_file", True)
-        named = given.get("kafka_sasl_mechanism", True) and given.get("kafka_sasl_username", True)
-        if value.startswith("SASL") and not (named and any(passwords)):
-            raise ValueError(
-                f"{value} needs {', '.join(map(variable, _SASL))} or {variable('kafka_sasl_password_file')}"
-            )
-        return value
-
-    def sasl_password(self) -> str | None:
-        """Give the SASL password, from the variable or its file."""
-        if self.kafka_sasl_password_file is not None:
-            return self.kafka_sasl_password_file.read_text(encoding="utf-8").strip()
-        return self.kafka_sasl_password.get_secret_value() if self.kafka_sasl_password else None
 
 
 def load(environ: Mapping[str, str] | None = None) -> Settings:
@@ -240,11 +195,6 @@ def unknown_variables(environ: Mapping[str, str]) -> list[str]:
             near = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
             told.append(f"{name} is not a setting{f'; did you mean {near[0]}?' if near else ''}")
     return told
-
-
-def variable(name: str) -> str:
-    """Give the environment variable of a setting."""
-    return f"{PREFIX}{name.upper()}"
 
 
 def _from_file(path: str | None) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from gateway.systems import SYSTEMS
 from gateway.web.routes import INTAKES, Intake
 
 ROOT = Path(__file__).parent.parent
+DECLARED = [path.stem for path in (ROOT / "deploy" / "mappings").glob("*.toml")]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SENDERS = (ROOT / "docs" / "senders.md").read_text(encoding="utf-8")
 
@@ -48,7 +49,7 @@ def test_every_system_is_among_the_senders(system: str) -> None:
 
 
 def test_no_sender_is_listed_that_does_not_exist() -> None:
-    assert set(re.findall(r"\]\(senders/([a-z0-9-]+)\.md\)", SENDERS)) == set(SYSTEMS)
+    assert set(re.findall(r"\]\(senders/([a-z0-9-]+)\.md\)", SENDERS)) == {*SYSTEMS, *DECLARED}
 
 
 @pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics", "/schemas/<path>"])

@@ -110,9 +110,9 @@ def control_messages(door: Door) -> list[str]:
 
 
 def rejected(door: Door, system: str) -> float:
-    line = f'gateway_events_total{{outcome="rejected",system="{system}"}} '
-    found = [text for text in door.client.get("/metrics").text.splitlines() if text.startswith(line)]
-    return float(found[0].removeprefix(line)) if found else 0.0
+    marks = ("gateway_events_total{", 'outcome="rejected"', f'system="{system}"')
+    lines = door.client.get("/metrics").text.splitlines()
+    return sum(float(line.split()[-1]) for line in lines if all(mark in line for mark in marks))
 
 
 # -- groups -------------------------------------------------------------------------------------------------
