@@ -26,7 +26,8 @@ from pydantic import (
 from gateway import formats, rates, signatures, sns_signatures
 from gateway.credentials import Credential, Credentials, Kind, Principal
 from gateway.errors import SettingsError
-from gateway.settings import SystemName, variable
+from gateway.setting_checks import at_least_one, variable
+from gateway.settings import SystemName
 from gateway.signatures import NAMED_BY_THE_USER, PROFILES, Profile
 from gateway.sns_signatures import SnsKey
 from gateway.systems import Known, expand
@@ -76,7 +77,7 @@ class _SignedBySns(_Part):
 
 class _Principal(_Part):
     name: Name
-    systems: tuple[SystemName, ...] = Field(min_length=1)
+    systems: tuple[SystemName, ...]
     rate: Annotated[str, AfterValidator(rates.check)] | None = None
     source: SourceName | None = None
     credentials: list[Annotated[_Hashed | _Signed | _SignedBySns, Field(discriminator="kind")]] = Field(
@@ -84,6 +85,7 @@ class _Principal(_Part):
     )
 
     _expanded = field_validator("systems")(expand)
+    _some = field_validator("systems")(at_least_one)
 
 
 class _File(_Part):

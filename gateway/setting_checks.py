@@ -32,6 +32,13 @@ def pairs(value: Any) -> Any:
     return {name: told for name, _, told in parts}
 
 
+def at_least_one(value: tuple[str, ...]) -> tuple[str, ...]:
+    """Demand a system."""
+    if not value:
+        raise ValueError("must name at least one system")
+    return value
+
+
 def host_and_port(value: str | tuple[str, ...]) -> str | tuple[str, ...]:
     """Demand addresses."""
     for address in (value,) if isinstance(value, str) else value:

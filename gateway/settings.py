@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
+    BaseModel,
     ConfigDict,
     Field,
     ValidationError,
@@ -35,10 +36,8 @@ CONFIG = f"{PREFIX}CONFIG"
 SystemName = Annotated[str, AfterValidator(check)]
 
 
-class Settings(SenderSettings, KafkaSettings):
-    """All settings of one gateway; frozen."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class _GatewaySettings(BaseModel):
+    """Those that are about no single sender, nor about Kafka."""
 
     bind: str = Field("127.0.0.1:8080", description="host:port to listen on")
     data_dir: Path = Field(Path(".data"), description="folder for the local log and other state")
@@ -148,6 +147,7 @@ class Settings(SenderSettings, KafkaSettings):
         setting_checks.split
     )
     _expanded = field_validator("systems", "quarantine_systems")(expand)
+    _some = field_validator("systems")(setting_checks.at_least_one)
     _host_and_port = field_validator("bind")(setting_checks.host_and_port)
     _rate = field_validator("rate_limit")(rates.check)
     _part_of_a_topic = field_validator("topic_prefix")(setting_checks.part_of_a_topic)
@@ -155,19 +155,18 @@ class Settings(SenderSettings, KafkaSettings):
     _folder = field_validator("mappings_dir")(setting_checks.folder)
     _readable = field_validator("credentials_file")(setting_checks.readable)
 
-    @field_validator("systems")
-    @classmethod
-    def _at_least_one(cls, value: tuple[SystemName, ...]) -> tuple[SystemName, ...]:
-        if not value:
-            raise ValueError("must name at least one system")
-        return value
-
     @field_validator("allow_anonymous")
     @classmethod
     def _nobody_or_everybody(cls, value: bool, info: ValidationInfo) -> bool:
         if value and info.data.get("credentials_file"):
             raise ValueError(f"contradicts {variable('credentials_file')}: who has no credential is refused")
         return value
+
+
+class Settings(SenderSettings, KafkaSettings, _GatewaySettings):
+    """All settings of one gateway; frozen. The bases are named last first."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 def load(environ: Mapping[str, str] | None = None) -> Settings:

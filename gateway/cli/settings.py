@@ -28,8 +28,7 @@ def settings(current: bool) -> None:
 def table() -> str:
     """Give the settings as a Markdown table."""
     lines = ["| variable | default | meaning |", "|---|---|---|"]
-    for name in sorted(Settings.model_fields, key=lambda name: name not in Settings.__annotations__):
-        field = Settings.model_fields[name]
+    for name, field in Settings.model_fields.items():
         default = f"`{_shown(field.default)}`" if _shown(field.default) else ""
         lines.append(f"| `{settings_module.variable(name)}` | {default} | {field.description} |")
     return "\n".join(lines)
