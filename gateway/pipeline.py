@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 
 from gateway import endings, refusing
 from gateway import envelope as envelopes
-from gateway.denials import Forbidden
 from gateway.errors import (
     EnvelopeMismatch,
     InternalError,
@@ -74,10 +73,12 @@ class Pipeline:
         metrics: Metrics,
         max_record_bytes: int,
         max_events: int,
+        max_bytes: int,
     ) -> None:
         """Take the parts; ``max_record_bytes`` must be below what the broker accepts.
 
-        ``max_events`` is the most in one message, whether they come as a batch or as a group.
+        ``max_events`` is the most in one message, whether they come as a batch or as a group, and
+        ``max_bytes`` bounds the records of one group, as each holds what the whole group shares.
         """
         self.reader = reader
         self.sources = sources
@@ -89,6 +90,7 @@ class Pipeline:
         self.metrics = metrics
         self._max_record_bytes = max_record_bytes
         self._max_events = max_events
+        self._max_bytes = max_bytes
 
     def accept(self, message: Message) -> Future[Taken]:
         """Take a message as far as its receipts, one an event, in the order sent. Counts every outcome.
@@ -126,7 +128,7 @@ class Pipeline:
     def prepare(self, message: Message, watch: Watch = UNWATCHED) -> Prepared:
         """Steps 1 to 4 for every event of a message; one bad event refuses them all."""
         if message.system is not None:
-            _permit(message, message.system)
+            refusing.permit(message, message.system)
         reading = self.reader.read(message)
         watch.lap(Step.READ)
         events: list[Event] = []
@@ -159,7 +161,7 @@ class Pipeline:
         watch.lap(Step.RECOGNISE)
         size = source.size(document)
         try:
-            _permit(document.message, source.name, document.pointer)
+            refusing.permit(document.message, source.name, document.pointer)
             if control := source.control(document):
                 return Prepared((), (control,))
             if size > room:
@@ -179,6 +181,7 @@ class Pipeline:
         """Steps 3 and 4 for every event in a valid document."""
         events: list[Event] = []
         refusals: list[Refusal] = []
+        room = self._max_bytes
         for part in source.split(document):
             try:
                 envelope = self.normalise(source, part, schema)
@@ -187,6 +190,10 @@ class Pipeline:
                 watch.lap(Step.ROUTE)
             except Refusal as refusal:
                 refusals.append(refusal)
+            else:
+                room -= events[-1].record.size
+            if room < 0:
+                raise refusing.swollen(document, self._max_bytes)
         if refusals:
             raise refusing.together(refusals)
         return tuple(events)
@@ -256,12 +263,3 @@ class Pipeline:
     def _count(self, systems: Iterable[str], outcome: Outcome, error: BaseException | None) -> None:
         for system, events in Counter(systems).items():
             self.metrics.count(system, outcome, endings.reason(outcome, error), events)
-
-
-def _permit(message: Message, system: str, pointer: str = "") -> None:
-    """Raise Forbidden unless whoever sent the message may send events of a system."""
-    if message.systems is not None and system not in message.systems:
-        told = f"{message.principal} may not send events of the system {system}"
-        refusal = Forbidden(told, [Problem(pointer, "forbidden", told)])
-        refusal.systems = (system,)
-        raise refusal
