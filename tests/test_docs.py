@@ -45,11 +45,11 @@ def test_every_way_in_is_there(intake: Intake) -> None:
 
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_every_system_is_among_the_senders(system: str) -> None:
-    assert f"\n| `{system}` | " in SENDERS
+    assert f"](senders/{system}.md) | " in SENDERS
 
 
 def test_no_sender_is_listed_that_does_not_exist() -> None:
-    assert re.findall(r"^\| `([a-z0-9-]+)` \|", SENDERS, re.MULTILINE) == list(SYSTEMS)
+    assert set(re.findall(r"\]\(senders/([a-z0-9-]+)\.md\)", SENDERS)) == set(SYSTEMS)
 
 
 @pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics", "/schemas/<path>"])
