@@ -11,7 +11,7 @@ PIP := python -m pip install --quiet --disable-pip-version-check
 BROKER = $(if $(PYTHON),$(PYTHON),$(error Python 3.11 or later is needed)) deploy/kafka/broker.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test fuzz sweep audit lint types format kafka kafka-stop wheel lock clean
+.PHONY: help setup run test tools fuzz sweep audit lint types format kafka kafka-stop wheel lock clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name what; do \
@@ -35,6 +35,13 @@ run: $(READY)  ## start the gateway on 127.0.0.1:8080
 
 test: $(READY)  ## run every test
 	.venv/bin/python -m pytest
+
+# Never fails: the tests that would use it are skipped without it, and say so.
+tools:  ## install the real Alertmanager that a test starts, where apt can
+	@command -v prometheus-alertmanager >/dev/null \
+		|| { [ "$$(id -u)" = 0 ] && apt-get update -qq \
+			&& apt-get install -qq --no-install-recommends prometheus-alertmanager; } >/dev/null 2>&1 \
+		|| echo "no prometheus-alertmanager here, and apt cannot install it: its tests are skipped" >&2
 
 FUZZ_EXAMPLES ?= 20000
 fuzz: $(READY)  ## post mutated events and requests for longer
