@@ -83,6 +83,7 @@ def build(
         metrics=metrics,
         max_record_bytes=settings.max_record_bytes,
         max_events=settings.max_batch_events,
+        max_bytes=settings.max_in_flight_bytes,
     )
     door = Door(settings, pipeline, metrics, Guard(credentials, settings.rate_limit, metrics))
     application = create_application(

@@ -69,7 +69,7 @@ class MethodNotAllowed(Refusal):
 
 
 class TooLarge(Refusal):
-    """A body, packed or unpacked, a batch or a normalised record over its limit."""
+    """A body, packed or unpacked, a batch, a group or a normalised record over its limit."""
 
     type, status, title = "too-large", 413, "The request is larger than this gateway accepts"
     fault = Fault.MAPPING
@@ -100,7 +100,7 @@ class IncompleteBody(Refusal):
 
 
 class MalformedBody(Refusal):
-    """The transfer coding or the gzip coding of the body is broken."""
+    """The transfer coding, the gzip coding or the form of the body is broken."""
 
     type, status, title = "malformed-body", 400, "The body could not be read"
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 
 from gateway import envelope as envelopes
 from gateway import refusing
-from gateway.denials import Forbidden
 from gateway.errors import (
     EnvelopeMismatch,
     GatewayError,
@@ -72,10 +71,12 @@ class Pipeline:
         metrics: Metrics,
         max_record_bytes: int,
         max_events: int,
+        max_bytes: int,
     ) -> None:
         """Take the parts; ``max_record_bytes`` must be below what the broker accepts.
 
-        ``max_events`` is the most in one message, whether they come as a batch or as a group.
+        ``max_events`` is the most in one message, whether they come as a batch or as a group, and
+        ``max_bytes`` bounds the records of one group, as each holds what the whole group shares.
         """
         self.reader = reader
         self.sources = sources
@@ -87,6 +88,7 @@ class Pipeline:
         self.metrics = metrics
         self._max_record_bytes = max_record_bytes
         self._max_events = max_events
+        self._max_bytes = max_bytes
 
     def accept(self, message: Message) -> Future[Taken]:
         """Take a message as far as its receipts, one an event, in the order sent. Counts every outcome.
@@ -120,7 +122,7 @@ class Pipeline:
     def prepare(self, message: Message) -> Prepared:
         """Steps 1 to 4 for every event of a message; one bad event refuses them all."""
         if message.system is not None:
-            _permit(message, message.system)
+            refusing.permit(message, message.system)
         reading = self.reader.read(message)
         events: list[Event] = []
         controls: list[Control] = []
@@ -150,7 +152,7 @@ class Pipeline:
         source = self.sources.recognise(document)
         size = source.size(document)
         try:
-            _permit(document.message, source.name, document.pointer)
+            refusing.permit(document.message, source.name, document.pointer)
             if control := source.control(document):
                 return Prepared((), (control,))
             if size > room:
@@ -166,12 +168,17 @@ class Pipeline:
         """Steps 3 and 4 for every event in a valid document."""
         events: list[Event] = []
         refusals: list[Refusal] = []
+        room = self._max_bytes
         for part in source.split(document):
             try:
                 envelope = self.normalise(source, part, schema)
                 events.append(Event(envelope, self.route(part, envelope)))
             except Refusal as refusal:
                 refusals.append(refusal)
+            else:
+                room -= events[-1].record.size
+            if room < 0:
+                raise refusing.swollen(document, self._max_bytes)
         if refusals:
             raise refusing.together(refusals)
         return tuple(events)
@@ -244,12 +251,3 @@ def _outcomes(done: Future[tuple[Placement, ...]], events: int) -> Sequence[Outc
         return [placement.outcome for placement in done.result()]
     alike = Outcome.REJECTED if isinstance(error, Refusal) else Outcome.FAILED
     return (isinstance(error, GatewayError) and error.outcomes) or [alike] * events
-
-
-def _permit(message: Message, system: str, pointer: str = "") -> None:
-    """Raise Forbidden unless whoever sent the message may send events of a system."""
-    if message.systems is not None and system not in message.systems:
-        told = f"{message.principal} may not send events of the system {system}"
-        refusal = Forbidden(told, [Problem(pointer, "forbidden", told)])
-        refusal.systems = (system,)
-        raise refusal

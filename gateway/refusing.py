@@ -1,4 +1,4 @@
-"""One refusal for several: those of a group, and those of a batch, which is taken whole or not at all."""
+"""What refuses events together: a sender that may not send them, a group or batch with a fault in it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from gateway.denials import Forbidden
 from gateway.errors import BatchInvalid, Refusal, TooLarge
-from gateway.model import Document, Event, Fault, Problem
+from gateway.model import Document, Event, Fault, Message, Problem
 
 MAX_PROBLEMS = 1_000
 
@@ -20,9 +20,24 @@ def enough(refusals: Sequence[Refusal]) -> bool:
     return problems >= MAX_PROBLEMS or isinstance(refusals[-1], Forbidden)
 
 
+def permit(message: Message, system: str, pointer: str = "") -> None:
+    """Raise Forbidden unless whoever sent the message may send events of a system."""
+    if message.systems is not None and system not in message.systems:
+        told = f"{message.principal} may not send events of the system {system}"
+        refusal = Forbidden(told, [Problem(pointer, "forbidden", told)])
+        refusal.systems = (system,)
+        raise refusal
+
+
 def crowd(document: Document, size: int, most: int) -> Refusal:
     """Refuse a group that has more events than a message may hold."""
     told = f"a request holds {most} events at most; with the {size} of this document it has more"
+    return TooLarge(told, [Problem(document.pointer, "size", told)])
+
+
+def swollen(document: Document, most: int) -> Refusal:
+    """Refuse a group whose events share so much that together they would never be taken."""
+    told = f"the events of this group, each with what they share, have more than {most} bytes together"
     return TooLarge(told, [Problem(document.pointer, "size", told)])
 
 

@@ -60,7 +60,7 @@ class Settings(SenderSettings):
     max_body_bytes: int = Field(
         1_048_576, ge=65_536, le=16_777_216, description="largest request body, packed and unpacked"
     )
-    max_batch_events: int = Field(1_000, ge=1, le=10_000, description="most events in one batch")
+    max_batch_events: int = Field(1_000, ge=1, le=10_000, description="most events in one batch or group")
     max_record_bytes: int = Field(
         1_000_000,
         ge=65_536,

@@ -110,6 +110,19 @@ def test_explain_tells_the_story_of_a_good_file(run: Run, tmp_path: Path) -> Non
         assert step in result.stdout
 
 
+def test_explain_tells_of_every_event_of_a_group(run: Run) -> None:
+    result = run("explain", SCHEMAS / "alertmanager/examples/valid/firing-and-resolved.json")
+    assert result.exit_code == 0
+    found = [line.split()[1] for line in result.stdout.splitlines() if line.startswith("topic ")]
+    assert found == ["events.incident.detected", "events.incident.resolved"]
+
+
+def test_explain_tells_what_is_no_event(run: Run) -> None:
+    file = SCHEMAS / "grafana/examples/valid/test-button.json"
+    assert "\nno event       test: " in run("explain", file, grafana_drop_tests="true").stdout
+    assert "ok -> no events" in run("check", file, grafana_drop_tests="true").stdout
+
+
 def test_explain_says_when_it_is_no_cloudevent(run: Run, tmp_path: Path) -> None:
     assert "read as        plain JSON" in run("explain", write(tmp_path, "event.json", deployed())).stdout
 

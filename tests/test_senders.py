@@ -88,10 +88,10 @@ def alarmed(tmp_path: Path) -> Door:
     return with_sources(tmp_path, Alarms())
 
 
-def with_sources(folder: Path, *sources: Source) -> Door:
+def with_sources(folder: Path, *sources: Source, **chosen: str) -> Door:
     """A gateway whose systems are these, and CTO.ai."""
     (folder / "alarms.schema.json").write_text(json.dumps(SCHEMA), encoding="utf-8")
-    made = Door(systems="ctoai,cdevents,ibm,tracker,incidents", max_batch_events="3")
+    made = Door(**{"systems": "ctoai", "max_batch_events": "3"} | chosen)
     pipeline = made.gateway.pipeline
     more = SchemaStore(folder)
     store = pipeline.schemas
@@ -157,6 +157,13 @@ def test_a_group_larger_than_a_batch_may_be_is_too_large(alarmed: Door) -> None:
     answer = alarmed.send(house(*"abcd"))
     assert (answer.status_code, told(answer)["type"]) == (413, "too-large")
     assert rejected(alarmed, "alarms") == 4
+
+
+def test_a_group_whose_events_share_too_much_is_too_large(tmp_path: Path) -> None:
+    door = with_sources(tmp_path, Alarms(), max_batch_events="1000", max_in_flight_bytes="1048576")
+    answer = door.send(house(*(f"room-{n}" for n in range(1_000)), shared="x" * 10_000))
+    assert (answer.status_code, told(answer)["type"]) == (413, "too-large")
+    assert rejected(door, "alarms") == 1_000
 
 
 def test_an_empty_group_is_an_empty_list(alarmed: Door) -> None:
