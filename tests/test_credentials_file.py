@@ -44,7 +44,7 @@ FAULTY = {
     "no principal": ("principals = []", "principals"),
     "no credential": (principal("ci"), "principals[0].credentials"),
     "no system": (principal("ci", hashed("bearer", "x"), systems=[]), "principals[0].systems"),
-    "unknown system": (principal("ci", hashed("bearer", "x"), systems=["jira"]), "principals[0].systems[0]"),
+    "unknown system": (principal("ci", hashed("bearer", "x"), systems=["jirra"]), "principals[0].systems[0]"),
     "odd name": (principal("c i", hashed("bearer", "x")), "principals[0].name"),
     "odd rate": (principal("ci", hashed("bearer", "x"), more='rate = "fast"'), "principals[0].rate"),
     "no rate": (principal("ci", hashed("bearer", "x"), more='rate = "0/minute"'), "principals[0].rate"),
@@ -99,7 +99,7 @@ def test_a_fault_names_its_place(tmp_path: Path, text: str, told: str) -> None:
 
 
 def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
-    one = principal("c i", hashed("bearer", "x"), systems=["jira"])
+    one = principal("c i", hashed("bearer", "x"), systems=["jirra"])
     assert len(faults(tmp_path, one + "\n" + principal("ci"))) == 3
     secrets = principal("ci", HMAC, hashed("bearer", ""), signed("standard-webhooks", "!", "three"))
     assert len(faults(tmp_path, secrets)) == 3

@@ -26,7 +26,6 @@ from gateway.sources.source import (
     word,
 )
 
-SIGNATURE = "x-pagerduty-signature"
 _SCHEMA = "pagerduty/event.schema.json"
 
 DETECTED, REPORTED, RESOLVED = (("incident", verb) for verb in ("detected", "reported", "resolved"))
@@ -46,7 +45,7 @@ class PagerDuty(Source):
 
     name = "pagerduty"
     title = "PagerDuty V3 webhooks"
-    marks = "the header X-PagerDuty-Signature, or an object with event.event_type and event.resource_type"
+    marks = "an object with event.event_type and event.resource_type"
     controls = (PING,)
 
     def pairs(self) -> frozenset[Pair]:
@@ -54,9 +53,8 @@ class PagerDuty(Source):
         return frozenset((DETECTED, REPORTED, RESOLVED))
 
     def recognise(self, document: Document) -> bool:
-        """Its signature, or the two members that say what the event is."""
-        event = mapping(mapping(document.data).get("event"))
-        return SIGNATURE in document.message.headers or {"event_type", "resource_type"} <= event.keys()
+        """The two members that say what the event is; the signature is a profile that anybody may use."""
+        return {"event_type", "resource_type"} <= mapping(mapping(document.data).get("event")).keys()
 
     def schema(self, document: Document) -> str:
         """One schema for all."""
