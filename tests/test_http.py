@@ -74,8 +74,8 @@ REFUSED = {
         Case("root", path="/"),
         Case("slash at the end", path="/events/"),
         Case("two slashes", path="/events//ctoai"),
-        Case("unknown system", path="/events/jira"),
-        Case("unknown schema", path="/schemas/jira.schema.json", method="GET"),
+        Case("unknown system", path="/events/jirra"),
+        Case("unknown schema", path="/schemas/jirra.schema.json", method="GET"),
     ],
     (405, "method-not-allowed"): [
         Case("get", method="GET"),

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.door import Door, envelope, headers, told
-from tests.samples import Json
+from tests.samples import Json, deployed
 
 INCIDENT: Json = {
     "id": "Q1",
@@ -104,6 +104,12 @@ def test_a_ping_is_answered_with_an_empty_list(door: Door) -> None:
     assert door.published == []
 
 
-def test_the_signature_tells_whose_a_body_is_that_says_nothing_else(door: Door) -> None:
-    answer = door.send({"messages": []}, headers={"X-PagerDuty-Signature": "v1=0"})
+def test_a_webhook_of_version_2_is_refused(door: Door) -> None:
+    answer = door.send({"messages": []}, "/events/pagerduty")
     assert told(answer)["detail"] == "does not match pagerduty/event.schema.json"
+    assert door.send({"messages": []}).status_code == 422
+
+
+def test_another_system_may_be_signed_as_pagerduty_signs(door: Door) -> None:
+    answer = door.send(deployed(), headers={"X-PagerDuty-Signature": "v1=0"})
+    assert answer.status_code == 202

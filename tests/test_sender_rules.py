@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway import envelope as envelopes
 from gateway.errors import Refusal
 from gateway.model import Document, Event, Message
 from gateway.systems import SYSTEMS
@@ -31,6 +32,10 @@ STATES = {
     "incidents": "status",
     "alertmanager": "alerts/*/status",
     "grafana": "alerts/*/status",
+    "pagerduty": "event/event_type",
+    "jira": "issue/fields/status/statusCategory/key",
+    "github": "action",
+    "sentry": "action",
 }
 
 
@@ -93,12 +98,17 @@ def with_state(node: Any, path: list[str], state: Any) -> Any:
     return {**node, path[0]: with_state(node[path[0]], path[1:], state)}
 
 
+def _is_over(envelope: Json) -> bool:
+    """Whether CDEvents' resolved is meant, and not a word of the sender's own."""
+    return bool(envelope["predicate"] == "resolved" and envelope["vocabulary"] == "cdevents")
+
+
 ENDED = [
     example
     for example in EXAMPLES
     if example.system in STATES
     and example.expected["records"]
-    and all(record["envelope"]["predicate"] == "resolved" for record in example.expected["records"])
+    and all(_is_over(record["envelope"]) for record in example.expected["records"])
     and example.headers.get("content-type") == "application/json"
 ]
 
@@ -118,7 +128,7 @@ def test_no_unknown_state_becomes_resolved(example: Example, state: Any) -> None
         found = events(example.message(body))
     except Refusal:
         return
-    assert [event.envelope.predicate for event in found if event.envelope.predicate == "resolved"] == []
+    assert not any(_is_over(envelopes.to_dict(event.envelope)) for event in found)
 
 
 # -- alerts -------------------------------------------------------------------------------------------------

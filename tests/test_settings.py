@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway import settings
+from gateway import app, settings
 from gateway.errors import SettingsError
 from gateway.settings import Settings, load, unknown_variables, variable
 from gateway.systems import SYSTEMS
@@ -50,6 +50,42 @@ def test_lists_are_separated_by_commas() -> None:
     assert chosen.kafka_bootstrap_servers == ("a:1", "b:2")
 
 
+def test_what_a_setting_says_of_single_systems_is_a_pair_each() -> None:
+    chosen = load(
+        {"GATEWAY_SYSTEM_ACK": "sentry=spool", "GATEWAY_SYSTEM_ACK_BUDGET_MS": " jira = 20 ,ibm=30,"}
+    )
+    assert chosen.system_ack == {"sentry": "spool"}
+    assert chosen.system_ack_budget_ms == {"jira": 20, "ibm": 30}
+
+
+@pytest.mark.parametrize(
+    ("pairs", "reason"),
+    [
+        ("sentry", "name=value"),
+        ("sentry=", "name=value"),
+        ("=300", "name=value"),
+        ("sentry=300,sentry=400", "twice"),
+        ("sentri=300", "did you mean sentry?"),
+        ("all=300", "no single system"),
+        ("sentry=801", "800"),
+    ],
+)
+def test_a_pair_that_says_nothing_is_told_so(pairs: str, reason: str) -> None:
+    (fault,) = faults({"GATEWAY_SYSTEM_ACK_BUDGET_MS": pairs})
+    assert fault.startswith("GATEWAY_SYSTEM_ACK_BUDGET_MS: ")
+    assert reason in fault
+
+
+def test_where_there_is_no_spool_no_system_can_go_there() -> None:
+    with pytest.raises(SettingsError) as caught:
+        app.check(load({"GATEWAY_ACK": "broker", "GATEWAY_SYSTEM_ACK": "sentry=spool"}))
+    assert "GATEWAY_SYSTEM_ACK: contradicts GATEWAY_ACK=broker" in str(caught.value.faults)
+
+
+def test_an_empty_pair_is_none_so_that_a_default_can_be_taken_back() -> None:
+    assert load({"GATEWAY_SYSTEM_ACK_BUDGET_MS": ","}).system_ack_budget_ms == {}
+
+
 BAD = {
     "GATEWAY_BIND": "8080",
     "GATEWAY_WORKERS": "0",
@@ -61,6 +97,8 @@ BAD = {
     "GATEWAY_MAX_BODY_BYTES": "1k",
     "GATEWAY_MAX_BATCH_EVENTS": "1000000",
     "GATEWAY_ACK_BUDGET_MS": "3s",
+    "GATEWAY_SYSTEM_ACK": "sentry=broker",
+    "GATEWAY_SYSTEM_ACK_BUDGET_MS": "sentry=5",
     "GATEWAY_TOPIC_TEMPLATE": "{prefix}.{system}",
     "GATEWAY_CONTENT_MODE": "batched",
     "GATEWAY_KAFKA_CLIENT": "telnet",

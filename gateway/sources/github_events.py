@@ -18,8 +18,8 @@ RUNS: dict[str, Pair] = {
     "in_progress": ("pipelinerun", "started"),
     "completed": ("pipelinerun", "finished"),
 }
-# An issue that was closed for one of these reasons was no incident, or goes on elsewhere.
-_NOT_RESOLVED = frozenset(("not_planned", "duplicate"))
+# Closed for any other reason, such as not_planned or duplicate, it was no incident or goes on elsewhere.
+_DONE = ("completed", None)
 _OWN_ACTIONS = frozenset(("reopened", "deleted", "transferred"))
 OUTCOMES = {
     "success": "success",
@@ -87,7 +87,7 @@ def _issue_pair(issue: Mapping[str, Any], action: str, incident: bool, marked: b
     if action == "opened":
         return REPORTED if incident else OPENED
     if action == "closed":
-        resolved = incident and issue.get("state_reason") not in _NOT_RESOLVED
+        resolved = incident and issue.get("state_reason") in _DONE
         return RESOLVED if resolved else (noun, "closed")
     if action == "labeled" and marked and issue.get("state") == "open":
         return REPORTED

@@ -88,12 +88,9 @@ class Jira(Source):
         """Issues by the tables; comments, sprints and the rest keep Jira's own noun and verb."""
         data = document.data
         event, issue = _plain(data["webhookEvent"]), mapping(data.get("issue"))
-        fields, user = mapping(issue.get("fields")), mapping(data.get("user"))
         noun, predicate = pair = self._pair(event, data)
         thing = issue if event in _OF_AN_ISSUE else _member(data, noun)
-        site = _site(issue.get("self"), thing.get("self"), user.get("self"))
-        key = text_of(issue.get("key"))
-        page = uri_of(f"{site}/browse/{key}") if site and key else None
+        site = _site(issue.get("self"), thing.get("self"), mapping(data.get("user")).get("self"))
         subject = first(thing.get("id"), issue.get("id"))
         named = document.message.source or site or relative_source(self.name)
         source, id = _identity(document, named, subject)
@@ -111,14 +108,7 @@ class Jira(Source):
                 type=data["webhookEvent"],
                 source=site,
             ),
-            details=Details(
-                description=text_of(fields.get("summary")),
-                ticket_uri=page,
-                priority=text_of(mapping(fields.get("priority")).get("name")),
-                actor=first(user.get("displayName"), user.get("name"), user.get("accountId")),
-                url=page,
-                labels=labels(_labels(key, fields)),
-            ),
+            details=_details(site, issue, mapping(data.get("user"))),
             open_ended=pair not in self.pairs() or event not in _OF_AN_ISSUE,
         )
 
@@ -168,11 +158,18 @@ def _site(*links: Any) -> str | None:
     return base.rstrip("/") if base and base != link else host_of(link)
 
 
-def _labels(key: str | None, fields: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    return [
-        ("key", key),
-        ("project", first(mapping(fields.get("project")).get("key"), (key or "").rpartition("-")[0])),
-        ("issuetype", mapping(fields.get("issuetype")).get("name")),
-        ("status", mapping(fields.get("status")).get("name")),
-        ("resolution", mapping(fields.get("resolution")).get("name")),
-    ]
+def _details(site: str | None, issue: Mapping[str, Any], user: Mapping[str, Any]) -> Details:
+    key, fields = text_of(issue.get("key")), mapping(issue.get("fields"))
+    page = uri_of(f"{site}/browse/{key}") if site and key else None
+    named = ("issuetype", "status", "resolution")
+    project = first(mapping(fields.get("project")).get("key"), (key or "").rpartition("-")[0])
+    return Details(
+        description=text_of(fields.get("summary")),
+        ticket_uri=page,
+        priority=text_of(mapping(fields.get("priority")).get("name")),
+        actor=first(user.get("displayName"), user.get("name"), user.get("accountId")),
+        url=page,
+        labels=labels(
+            [("key", key), ("project", project), *((n, mapping(fields.get(n)).get("name")) for n in named)]
+        ),
+    )

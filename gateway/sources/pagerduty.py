@@ -26,7 +26,6 @@ from gateway.sources.source import (
     word,
 )
 
-SIGNATURE = "x-pagerduty-signature"
 _SCHEMA = "pagerduty/event.schema.json"
 
 DETECTED, REPORTED, RESOLVED = (("incident", verb) for verb in ("detected", "reported", "resolved"))
@@ -46,7 +45,7 @@ class PagerDuty(Source):
 
     name = "pagerduty"
     title = "PagerDuty V3 webhooks"
-    marks = "the header X-PagerDuty-Signature, or an object with event.event_type and event.resource_type"
+    marks = "an object with event.event_type and event.resource_type"
     controls = (PING,)
 
     def pairs(self) -> frozenset[Pair]:
@@ -54,9 +53,8 @@ class PagerDuty(Source):
         return frozenset((DETECTED, REPORTED, RESOLVED))
 
     def recognise(self, document: Document) -> bool:
-        """Its signature, or the two members that say what the event is."""
-        event = mapping(mapping(document.data).get("event"))
-        return SIGNATURE in document.message.headers or {"event_type", "resource_type"} <= event.keys()
+        """The two members that say what the event is; the signature is a profile that anybody may use."""
+        return {"event_type", "resource_type"} <= mapping(mapping(document.data).get("event")).keys()
 
     def schema(self, document: Document) -> str:
         """One schema for all."""
@@ -83,7 +81,6 @@ class PagerDuty(Source):
         incident = _incident(data)
         noun, predicate = pair = _pair(type, event)
         link = uri_of(incident.get("html_url"))
-        service = mapping(incident.get("service"))
         host = host_of(first_link(link, data.get("html_url"), mapping(data.get(noun)).get("html_url")))
         return self.envelope(
             document,
@@ -93,16 +90,7 @@ class PagerDuty(Source):
             predicate=predicate,
             time=event_time(document, event["occurred_at"]),
             origin=origin(document, schema_id, id=event["id"], type=event["event_type"], source=host),
-            details=Details(
-                description=first(incident.get("title"), incident.get("summary"), data.get("summary")),
-                service=_reference(service),
-                ticket_uri=link if pair == REPORTED else None,
-                severity=text_of(incident.get("urgency")),
-                priority=text_of(mapping(incident.get("priority")).get("summary")),
-                actor=text_of(mapping(event.get("agent")).get("summary")),
-                url=link or uri_of(data.get("html_url")),
-                labels=labels((label, incident.get(label)) for label in _LABELS),
-            ),
+            details=_details(event, incident, reported=pair == REPORTED),
             open_ended=pair not in self.pairs() or type not in MEANING,
         )
 
@@ -130,6 +118,20 @@ def _subject_id(noun: str, data: Mapping[str, Any], incident: Mapping[str, Any])
     """A note has an id of its own: what happens to an incident is about the incident."""
     named = incident if noun == "incident" else mapping(data.get(noun))
     return first(named.get("id"), data.get("id"))
+
+
+def _details(event: Mapping[str, Any], incident: Mapping[str, Any], *, reported: bool) -> Details:
+    data, page = event["data"], uri_of(incident.get("html_url"))
+    return Details(
+        description=first(incident.get("title"), incident.get("summary"), data.get("summary")),
+        service=_reference(mapping(incident.get("service"))),
+        ticket_uri=page if reported else None,
+        severity=text_of(incident.get("urgency")),
+        priority=text_of(mapping(incident.get("priority")).get("summary")),
+        actor=text_of(mapping(event.get("agent")).get("summary")),
+        url=first_link(page, data.get("html_url")),
+        labels=labels((label, incident.get(label)) for label in _LABELS),
+    )
 
 
 def _reference(service: Mapping[str, Any]) -> Reference | None:
