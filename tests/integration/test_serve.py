@@ -171,3 +171,8 @@ def test_who_asks_first_is_told_to_go_on_or_what_is_wrong(either: GatewayProcess
 def test_a_trailer_lets_nobody_in(either: GatewayProcess) -> None:
     hidden = b"%x\r\n%s\r\n0\r\nContent-Encoding: br\r\nce-id: x\r\n\r\n" % (len(EVENT), EVENT)
     assert b"HTTP/1.1 202 " in raw(either, chunked(hidden))
+
+
+def test_nonsense_behind_good_requests_does_not_cost_them_their_answers(either: GatewayProcess) -> None:
+    answer = raw(either, GOOD + GOOD + b"\0nonsense\r\n\r\n")
+    assert answer.count(b"HTTP/1.1 202 ") == 2
