@@ -65,7 +65,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no type
             "threads": self._settings.threads,
             "graceful_timeout": _GRACE_SECONDS,
             "timeout": 60,
-            "keepalive": int(self._settings.idle_timeout_seconds),
+            "keepalive": self._settings.idle_timeout_seconds,
             "control_socket_disable": True,
             "loglevel": "warning",
             "worker_exit": self._close,

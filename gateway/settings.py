@@ -51,8 +51,8 @@ class _GatewaySettings(BaseModel):
     threads: int = Field(
         32, ge=1, le=1024, description="requests that a worker of the Flask door serves at once"
     )
-    read_timeout_seconds: float = Field(10, ge=0.5, le=300, description="longest wait for more of a request")
-    idle_timeout_seconds: float = Field(75, ge=0.5, le=3600, description="longest rest of a kept connection")
+    read_timeout_seconds: int = Field(10, ge=1, le=300, description="longest wait for more of a request")
+    idle_timeout_seconds: int = Field(75, ge=1, le=3600, description="longest rest of a kept connection")
     max_connections: int = Field(10_000, ge=10, description="most open connections of one worker")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="how much is logged")
 

@@ -12,17 +12,26 @@ pytest.register_assert_rewrite("tests.publisher_contract")
 
 from tests import terminal  # noqa: E402  (after the line above)
 from tests.consumer_schemas import assert_is_dead_letter  # noqa: E402
-from tests.door import Door  # noqa: E402
+from tests.door import FRONTS, Door, Front  # noqa: E402
+
+
+@pytest.fixture(scope="module", params=FRONTS)
+def front(request: pytest.FixtureRequest) -> Iterator[Front]:
+    """One of the doors of the gateway, for every ``Door`` of a module; then the other."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Door, "front", request.param)
+        yield request.param
 
 
 @pytest.fixture(scope="session")
-def shared_door() -> Door:
-    return Door()
+def shared_doors() -> dict[Front, Door]:
+    return {}
 
 
 @pytest.fixture
-def door(shared_door: Door) -> Iterator[Door]:
+def door(front: Front, shared_doors: dict[Front, Door]) -> Iterator[Door]:
     """A gateway with default settings and nothing published yet; built once, since that takes a while."""
+    shared_door = shared_doors.get(front) or shared_doors.setdefault(front, Door())
     shared_door.publisher.forget()
     yield shared_door
     for record in shared_door.dead_letters:

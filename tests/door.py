@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar, Literal, get_args
 
-from werkzeug.test import TestResponse
+from werkzeug.test import Client, TestResponse
 
 from gateway import app, credentials_file, settings
 from gateway.model import Record
+from tests.asgi_server import through_asgi
 from tests.memory_publisher import MemoryPublisher
 
+Front = Literal["flask", "asgi"]
+FRONTS: tuple[Front, ...] = get_args(Front)
 JSON = "application/json"
 STRUCTURED = "application/cloudevents+json"
 BATCHED = "application/cloudevents-batch+json"
@@ -20,7 +23,13 @@ MAX_BODY = 1_048_576  # by default
 
 
 class Door:
-    """Settings are given by name, as text: ``Door(systems="ctoai")``."""
+    """Settings are given by name, as text: ``Door(systems="ctoai")``.
+
+    ``front`` says by which of the two doors it is reached; a module that uses the fixture of that name is run
+    for both.
+    """
+
+    front: ClassVar[Front] = "flask"
 
     def __init__(self, **chosen: str) -> None:
         self.publisher = MemoryPublisher()
@@ -30,7 +39,8 @@ class Door:
         file = loaded.credentials_file
         credentials = credentials_file.load(file, environ)[0] if file else None
         self.gateway = app.build(loaded, self.publisher, credentials)
-        self.client = self.gateway.application.test_client(use_cookies=False)
+        through = self.gateway.application if self.front == "flask" else through_asgi(self.gateway.asgi)
+        self.client = Client(through, TestResponse, use_cookies=False)
 
     @property
     def published(self) -> list[Record]:

@@ -12,6 +12,8 @@ from werkzeug.test import TestResponse
 from tests.door import BATCHED, STRUCTURED, Door, headers, pointers, told
 from tests.samples import Json, bound, cloudevent, deployed, detected, without
 
+pytestmark = pytest.mark.usefixtures("front")
+
 
 def encoded(document: Any) -> str:
     return base64.b64encode(json.dumps(document).encode()).decode()

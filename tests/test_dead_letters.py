@@ -21,6 +21,8 @@ from tests.consumer_schemas import assert_is_dead_letter
 from tests.door import BATCHED, STRUCTURED, Door, headers, told
 from tests.samples import Json, bound, ce_headers, cloudevent, deployed, detected, incident
 
+pytestmark = pytest.mark.usefixtures("front")
+
 BAD = deployed(event_action="wobbled")
 UNKNOWN_TYPE = detected(type="dev.cdevents.incident.detected.9.9.0")
 TOPIC = "events.deadletter"

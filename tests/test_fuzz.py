@@ -15,16 +15,18 @@ from hypothesis.strategies import DrawFn
 from werkzeug.test import TestResponse
 
 from gateway.web.routes import INTAKES
-from tests.door import BATCHED, JSON, STRUCTURED, Door
+from tests.door import BATCHED, JSON, STRUCTURED, Door, Front
 from tests.examples import Example
 from tests.fuzzing import EXAMPLES, READABLE, assert_answered_well, fresh_door, fuzzed, pick
 from tests.mutations import cut, mutate, values
+
+pytestmark = pytest.mark.usefixtures("front")
 
 PATCHED = next(example for example in EXAMPLES if example.name == "incidents/patch-open")
 
 
 @pytest.fixture(scope="module")
-def wide_door() -> Door:
+def wide_door(front: Front) -> Door:
     """A door that the tests of this module leave open, without the noise of what it logs."""
     return fresh_door()
 

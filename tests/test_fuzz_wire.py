@@ -12,14 +12,16 @@ from hypothesis.strategies import DrawFn
 
 from gateway.web.routes import INTAKES
 from tests.bad_input import ROWS, Row
-from tests.door import BATCHED, JSON, STRUCTURED, Door
+from tests.door import BATCHED, JSON, STRUCTURED, Door, Front
 from tests.fuzzing import EXAMPLES, assert_answered_well, fresh_door, fuzzed, pick
 from tests.mutations import cut
 from tests.samples import EVENT, ce_headers
 
+pytestmark = pytest.mark.usefixtures("front")
+
 
 @pytest.fixture(scope="module")
-def wide_door() -> Door:
+def wide_door(front: Front) -> Door:
     return fresh_door()
 
 

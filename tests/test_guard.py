@@ -31,6 +31,8 @@ from tests.keys import (
 from tests.samples import cloudevent, deployed, incident, tracked
 from tests.test_dead_letter_records import stored
 
+pytestmark = pytest.mark.usefixtures("front")
+
 CI = "secret-of-ci"
 OPS = "secret-of-ops"
 TWO = "\n".join(

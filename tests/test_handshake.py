@@ -6,13 +6,15 @@ import pytest
 from werkzeug.test import TestResponse
 
 from gateway.web.routes import INTAKES
-from tests.door import Door
+from tests.door import Door, Front
+
+pytestmark = pytest.mark.usefixtures("front")
 
 RULES = sorted({intake.rule for intake in INTAKES})
 
 
 @pytest.fixture(scope="module")
-def strict() -> Door:
+def strict(front: Front) -> Door:
     return Door(allowed_origins="events.example.com, https://other.example")
 
 

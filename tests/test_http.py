@@ -25,6 +25,8 @@ from tests.samples import (
     without,
 )
 
+pytestmark = pytest.mark.usefixtures("front")
+
 
 @dataclass(frozen=True)
 class Case:

@@ -13,10 +13,12 @@ from hypothesis.strategies import DrawFn
 
 from gateway.systems import SYSTEMS
 from gateway.web.routes import INTAKES, Intake
-from tests.door import BATCHED, Door, envelope, told
+from tests.door import BATCHED, Door, Front, envelope, told
 from tests.examples import Example, examples
 from tests.fuzzing import HEARD, assert_answered_well, fuzzed, pick, readable
 from tests.keys import bearer, guarded, hashed, principal
+
+pytestmark = pytest.mark.usefixtures("front")
 
 # One principal for each system, one for each two neighbours, and one for all.
 SETS = [[system] for system in SYSTEMS] + [list(SYSTEMS[n : n + 2]) for n in range(4)] + [list(SYSTEMS)]
@@ -26,7 +28,7 @@ principals = st.sampled_from(sorted(MAY))
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Door:
+def house(front: Front, tmp_path_factory: pytest.TempPathFactory) -> Door:
     HEARD.faults()  # forgets what other tests have made the gateway log
     folder: Path = tmp_path_factory.mktemp("isolation")
     declared = [

@@ -17,6 +17,8 @@ from tests.door import BATCHED, PROBLEM, Door, told
 from tests.examples import SCHEMAS
 from tests.samples import bound, cloudevent, deployed, detected
 
+pytestmark = pytest.mark.usefixtures("front")
+
 _SAMPLE = re.compile(r'gateway_events_total\{outcome="(\w+)",reason="([\w-]*)",system="(\w+)"\} (\S+)')
 
 

@@ -13,6 +13,8 @@ from tests.door import BATCHED, Door, told
 from tests.samples import bound, cloudevent, deployed, detected
 from tests.test_operations import counted
 
+pytestmark = pytest.mark.usefixtures("front")
+
 BAD = deployed(event_action="wobbled")
 TOPIC = "events.deadletter"
 

@@ -23,6 +23,8 @@ from tests.door import BATCHED, STRUCTURED, Door, told
 from tests.keys import HASHED, SECRETS, guarded, of_every_kind, presented, query, sha256
 from tests.samples import bound, cloudevent, deployed, detected
 
+pytestmark = pytest.mark.usefixtures("front")
+
 CARD = "4111-1111-1111-1111"  # stands for a payload
 
 

@@ -26,6 +26,7 @@ from gateway.web.http_cycle import Cycle, Exit
 logger = logging.getLogger(__name__)
 
 _AT_ONCE = struct.pack("ii", 1, 0)
+_TOLD = 100  # connections over the limit that are answered; they too are open files
 
 
 class Connection(HttpToolsProtocol):
@@ -55,7 +56,10 @@ class Connection(HttpToolsProtocol):
         super().connection_made(transport)  # type: ignore[arg-type]
         self._exit = Exit(self.transport, self._finish)
         self._wait(self._limits.read_seconds)
-        if len(self.connections) > self._limits.connections:
+        over = len(self.connections) - self._limits.connections
+        if over > _TOLD:
+            self._abort()
+        elif over > 0:
             self._refuse(Overloaded("too many connections are open"))
 
     def eof_received(self) -> bool:  # type: ignore[override]
@@ -82,16 +86,17 @@ class Connection(HttpToolsProtocol):
         """Finish what is under way; a kept connection has a moment for a request that is on its way."""
         self._stopping = True
         if self._busy:
-            self.cycle.keep_alive = self.cycle.keep_alive and self.cycle.more_body
+            self.cycle.keep_alive = False
         else:
             self.due = min(self.due, self.loop.time() + LINGER_SECONDS)
 
     def expire(self) -> None:
         """End what has waited too long; the sweep has found ``due`` in the past."""
-        if self._deaf or self.transport.is_closing() or self.flow.write_paused:
+        waits = self._busy and (self._deaf or not self.cycle.more_body)
+        if self.transport.is_closing() or self.flow.write_paused or (self._deaf and not waits):
             self._abort()
-        elif self._busy and not self.cycle.more_body:
-            self.due = inf  # the next request stalls behind one that is being answered: its turn comes
+        elif waits:
+            self.due = inf  # for an answer; what stalls behind that request has its turn
         elif self._in_head:
             self._refuse(RequestTimeout(f"the headers took more than {self._limits.read_seconds:g} s"))
         elif self._busy:

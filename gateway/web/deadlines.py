@@ -51,6 +51,8 @@ async def sweep(connections: Collection[Timed], read_seconds: float) -> None:
     while True:
         await asyncio.sleep(min(0.5, read_seconds / 4))
         now = loop.time()
+        for _ in range(2):  # what came while the loop was busy, or the process stopped, counts
+            await asyncio.sleep(0)
         for connection in [each for each in connections if each.due < now or each.write_due < now]:
             try:
                 connection.expire()

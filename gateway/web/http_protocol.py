@@ -166,7 +166,7 @@ class GatewayProtocol(Connection):
     def on_response_complete(self) -> None:
         """Wait for the next request, or start the one that waits."""
         self.server_state.total_requests += 1
-        if self.transport.is_closing() or self._deaf:
+        if self.transport.is_closing():
             return
         self.flow.resume_reading()
         if self.pipeline:
@@ -174,5 +174,5 @@ class GatewayProtocol(Connection):
             self._start_asgi_task(cycle, app)
             self._body_due = self.loop.time() + self._limits.read_seconds
             self.due = self._body_due if cycle.more_body else inf
-        else:
+        elif not self._deaf:
             self._wait(self._limits.read_seconds if self._in_head else self._limits.idle_seconds)

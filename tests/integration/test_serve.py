@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import signal
 import socket
 import threading
@@ -115,3 +116,63 @@ def test_bodies_are_read_whole_or_refused(
     answer = raw(gateway, request_bytes)
     assert answer.startswith(b"HTTP/1.1 %d " % status), answer[:300]
     assert problem in answer
+
+
+# -- HTTP at both doors -------------------------------------------------------------------------------------
+
+GOOD = announced(len(EVENT), EVENT)
+LAST = GOOD.replace(b"Host: x\r\n", b"Host: x\r\nConnection: close\r\n")
+CHUNKS = b"%x;a=b\r\n%s\r\n0\r\nX-A: b\r\n\r\n" % (len(EVENT), EVENT)
+UPGRADE = b"Host: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAA\r\n"
+
+
+@pytest.fixture(scope="module", params=["asgi", "flask"])
+def either(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[GatewayProcess]:
+    with serving(tmp_path_factory.mktemp("gateway"), door=request.param) as process:
+        yield process
+
+
+SPOKEN = {
+    "three at once are answered in turn": (GOOD + GOOD.replace(b"POST", b"PUT") + LAST, [202, 405, 202]),
+    "HTTP/1.0": (GOOD.replace(b"/1.1", b"/1.0"), [202]),
+    "an absolute target": (LAST.replace(b" /events", b" http://x/events"), [202]),
+    "an upgrade is not taken up": (LAST.replace(b"Host: x\r\n", UPGRADE), [202]),
+    "nor in chunks": (chunked(chunk(EVENT) + chunk(b"")).replace(b"Host: x\r\n", UPGRADE), [202]),
+    "nor before another": (GOOD.replace(b"Host: x\r\n", UPGRADE) + LAST, [202, 202]),
+    "chunks with extensions and a trailer": (chunked(CHUNKS), [202]),
+    "an empty line in front": (b"\r\n" + LAST, [202]),
+    "HEAD": (b"HEAD /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", [200]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("sent", "statuses"), SPOKEN.values(), ids=SPOKEN)
+def test_http_is_spoken_alike_at_both_doors(either: GatewayProcess, sent: bytes, statuses: list[int]) -> None:
+    answer = raw(either, sent)
+    assert [int(status) for status in re.findall(rb"HTTP/1\.[01] (\d+) ", answer)] == statuses, answer
+    assert len(re.findall(rb"(?i)\r\ndate: ", answer)) == len(statuses)
+    assert sent[:4] != b"HEAD" or answer.endswith(b"\r\n\r\n")
+
+
+def test_who_asks_first_is_told_to_go_on_or_what_is_wrong(either: GatewayProcess) -> None:
+    for length, told in ((len(EVENT), b"HTTP/1.1 100 "), (99_999_999, b"HTTP/1.1 413 ")):
+        with socket.create_connection(("127.0.0.1", either.port), timeout=30) as connection:
+            connection.sendall(announced(length, b"").replace(b"Host", b"Expect: 100-continue\r\nHost"))
+            answer = connection.recv(65_536)
+            if told == b"HTTP/1.1 413 " and answer.startswith(b"HTTP/1.1 100 "):  # gunicorn says it first
+                answer = connection.recv(65_536)
+            assert answer.startswith(told)
+            if told == b"HTTP/1.1 100 ":
+                connection.sendall(EVENT)
+                assert connection.recv(65_536).startswith(b"HTTP/1.1 202 ")
+
+
+def test_a_trailer_lets_nobody_in(either: GatewayProcess) -> None:
+    hidden = b"%x\r\n%s\r\n0\r\nContent-Encoding: br\r\nce-id: x\r\n\r\n" % (len(EVENT), EVENT)
+    assert b"HTTP/1.1 202 " in raw(either, chunked(hidden))
+
+
+def test_nonsense_behind_good_requests_does_not_cost_them_their_answers(either: GatewayProcess) -> None:
+    answer = raw(either, GOOD + GOOD + b"\0nonsense\r\n\r\n")
+    assert answer.count(b"HTTP/1.1 202 ") == 2

@@ -1,0 +1,91 @@
+"""The ASGI door where it differs: many requests at once in one loop, and bodies that come in pieces."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import MutableMapping
+from typing import Any
+
+import pytest
+
+from tests.door import JSON, Door
+from tests.samples import EVENT
+
+LIMIT = 1_048_576
+
+
+@pytest.fixture
+def small() -> Door:
+    return Door(max_in_flight_bytes=str(LIMIT))
+
+
+class Request:
+    """One request, whose body comes when the test says so."""
+
+    def __init__(self, door: Door) -> None:
+        self._pieces: asyncio.Queue[MutableMapping[str, Any]] = asyncio.Queue()
+        self._sent: list[MutableMapping[str, Any]] = []
+        headers = [(b"host", b"x"), (b"content-type", JSON.encode()), (b"transfer-encoding", b"chunked")]
+        scope = {"type": "http", "method": "POST", "path": "/events", "query_string": b"", "headers": headers}
+        self._task = asyncio.create_task(door.gateway.asgi(scope, self._pieces.get, self._send))
+
+    async def _send(self, message: MutableMapping[str, Any]) -> None:
+        self._sent.append(message)
+
+    async def feed(self, piece: bytes, *, more: bool = True) -> None:
+        """Give a piece, and time to read it."""
+        self._pieces.put_nowait({"type": "http.request", "body": piece, "more_body": more})
+        for _ in range(3):
+            await asyncio.sleep(0)
+
+    async def answer(self) -> tuple[int, dict[str, Any]]:
+        await asyncio.wait_for(self._task, 60)
+        return self._sent[0]["status"], json.loads(self._sent[1]["body"])
+
+
+def test_large_bodies_that_are_half_read_are_bounded_and_small_ones_still_come_in(small: Door) -> None:
+    async def send() -> None:
+        first, second = Request(small), Request(small)
+        await first.feed(b" " * 900_000)
+        await second.feed(b" " * 900_000)
+        assert (await second.answer())[1]["type"] == "overloaded"
+        third = Request(small)
+        await third.feed(EVENT[:9])
+        await third.feed(EVENT[9:], more=False)
+        assert (await third.answer())[0] == 202
+        await first.feed(EVENT, more=False)
+        assert (await first.answer())[0] == 202
+        fourth = Request(small)  # what the others held is free again
+        await fourth.feed(b" " * 900_000)
+        await fourth.feed(EVENT, more=False)
+        assert (await fourth.answer())[0] == 202
+
+    asyncio.run(send())
+    assert 'gateway_events_total{outcome="failed",system="unknown"} 1.0' in small.client.get("/metrics").text
+
+
+def test_a_request_whose_sender_has_gone_is_refused(small: Door) -> None:
+    async def send() -> None:
+        request = Request(small)
+        await request.feed(EVENT)
+        request._pieces.put_nowait({"type": "http.disconnect"})
+        assert (await request.answer())[1]["type"] == "malformed-body"
+
+    asyncio.run(send())
+    assert small.published == []
+
+
+def test_a_hundred_requests_at_once_are_each_answered(small: Door) -> None:
+    async def send() -> list[tuple[int, dict[str, Any]]]:
+        requests = [Request(small) for _ in range(100)]
+        for request in requests:
+            await request.feed(EVENT[:9])
+        for request in requests:
+            await request.feed(EVENT[9:], more=False)
+        return [await request.answer() for request in requests]
+
+    answers = asyncio.run(send())
+    assert [status for status, _ in answers] == [202] * 100
+    offsets = [told["events"][0]["offset"] for _, told in answers]
+    assert sorted(offsets) == sorted(set(offsets))
