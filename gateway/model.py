@@ -132,6 +132,8 @@ class Details(Struct, frozen=True, kw_only=True, omit_defaults=True, rename="cam
 class Envelope(Struct, frozen=True, kw_only=True):
     """The one shape of every event, whoever sent it; its JSON form is ``schemas/envelope.schema.json``.
 
+    The payload is not here but in the document: an event waits for its acknowledgement, and a parsed document
+    takes ten times the memory of its text.
     ``time`` and ``received`` are RFC 3339 in UTC. ``open_ended`` says that the predicate did not come from
     the source's closed list, so the event has no topic of its own. ``extensions`` are CloudEvents extension
     attributes to hand on.
@@ -146,7 +148,6 @@ class Envelope(Struct, frozen=True, kw_only=True):
     system: str
     origin: Origin
     details: Details
-    payload: Any
     open_ended: bool = False
     extensions: Mapping[str, str] = {}
 

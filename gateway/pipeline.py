@@ -135,9 +135,9 @@ class Pipeline:
 
     def validate(self, source: Source, document: Document) -> str:
         """Check the document against the schema of its type, and give that schema's name."""
-        folded = replace(document, data=source.fold(document.data))
-        schema = source.schema(folded)
-        problems = self.schemas.check(schema, folded.data, document.pointer)
+        data = source.fold(document.data)
+        schema = source.schema(document if data is document.data else replace(document, data=data))
+        problems = self.schemas.check(schema, data, document.pointer)
         mismatches = source.check(document)
         if problems:
             raise SchemaViolation(f"does not match {schema}", sorted([*problems, *mismatches]))
@@ -155,7 +155,7 @@ class Pipeline:
 
     def route(self, document: Document, envelope: Envelope) -> Record:
         """Give the record, unless it is larger than Kafka would take."""
-        record = self.router.route(envelope)
+        record = self.router.route(envelope, document.payload)
         if record.size > self._max_record_bytes:
             message = f"the normalised event has {record.size} bytes, over {self._max_record_bytes}"
             raise TooLarge(message, [Problem(document.pointer, "size", message)])

@@ -56,6 +56,7 @@ class CDEvents(Source):
         stems = [name.removeprefix(_FOLDER).removesuffix(SUFFIX) for name in schemas.texts]
         self._known = {stem for stem in stems if stem.startswith(RELEASED)}
         self._types = sorted(stem for stem in self._known if "+" not in stem)
+        self._schemas = {stem: f"{_FOLDER}{stem}{SUFFIX}" for stem in self._known}
 
     def pairs(self) -> frozenset[Pair]:
         """Subject and predicate of every event type there is a schema for."""
@@ -79,19 +80,18 @@ class CDEvents(Source):
         type = _type(document)
         if type.startswith(CUSTOM):
             return _CUSTOM_SCHEMA
-        if type not in self._types:
+        if type not in self._schemas or "+" in type:
             told = self._unknown(type)
             place = f"{document.pointer}/context/type"
             raise UnknownEventType(told, [Problem(place, "enum", f"{type[:60]!r} is not known: {told}")])
         spec = first(context.get("specversion"), context.get("version"))
-        variant = f"{type}+spec-{spec}"
-        return f"{_FOLDER}{variant if variant in self._known else type}{SUFFIX}"
+        return self._schemas.get(f"{type}+spec-{spec}") or self._schemas[type]
 
     def check(self, document: Document) -> Sequence[Problem]:
         """The CloudEvents attributes must say what the document says (CloudEvents binding)."""
         if document.attributes is None or not isinstance(document.data, dict):
             return ()
-        return tuple(self._mismatches(document.attributes, document))
+        return [*self._mismatches(document.attributes, document)]
 
     def normalise(self, document: Document, schema_id: str) -> Envelope:
         """Subject and predicate are the two words in the event type."""
@@ -171,7 +171,7 @@ def _pair(type: str) -> Pair:
 
 
 def _same(attribute: str, outer: str | None, inner: str) -> bool:
-    if attribute != "time" or outer is None:
+    if outer == inner or attribute != "time" or outer is None:
         return outer == inner
     try:
         return timestamps.to_utc(outer) == timestamps.to_utc(inner)

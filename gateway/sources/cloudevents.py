@@ -33,6 +33,7 @@ _MEDIA_TYPE = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+*-]+ *(?:;.*)?", re.ASCII)
 _FORBIDDEN = re.compile(f"[{NOT_IN_STRINGS}]")
 _HIDDEN = re.compile(f"[{HIDDEN}]")
 _JSON = "application/json"
+_DATA = frozenset({"data", "data_base64"})
 _NAMES = ("id", "source", "type", "subject")
 _PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _NEVER_HEADERS = {
@@ -88,9 +89,9 @@ def structured_attributes(event: Any, schemas: SchemaStore, pointer: str, *, len
         raise _refusal(found, pointer, found)
     members: Mapping[str, Any] = event
     return {
-        name: _canonical(value)
+        name: value if type(value) is str else _canonical(value)
         for name, value in members.items()
-        if name not in ("data", "data_base64") and value is not None
+        if name not in _DATA and value is not None
     }
 
 
@@ -153,14 +154,14 @@ def _canonical(value: Any) -> str:
 
 def _attribute_problems(event: Any, schemas: SchemaStore, pointer: str) -> list[Problem]:
     found = list(schemas.check(CLOUDEVENT, event, pointer))
-    if not isinstance(event, dict):
+    if not isinstance(event, dict) or (not found and _is_plain(event)):
         return found
     known = {problem.pointer for problem in found}
     for name, value in event.items():
         if len(found) >= MAX_PROBLEMS:
             break
         place = f"{pointer}/{strict_json.escape(name)}"
-        if name in ("data", "data_base64") or not isinstance(value, str) or place in known:
+        if name in _DATA or not isinstance(value, str) or place in known:
             continue
         if _FORBIDDEN.search(value):
             found.append(Problem(place, "characters", "holds a control character"))
@@ -171,6 +172,19 @@ def _attribute_problems(event: Any, schemas: SchemaStore, pointer: str) -> list[
         elif name == "id" and len(value.encode()) > MAX_ID_BYTES:
             found.append(Problem(place, "maxLength", f"is longer than {MAX_ID_BYTES} bytes"))
     return found
+
+
+def _is_plain(event: Mapping[str, Any]) -> bool:
+    """Whether a glance at all attributes at once shows that none breaks a rule below.
+
+    A character that is forbidden or hidden is not printable to Python; a character has four bytes at most.
+    """
+    texts = [value for name, value in event.items() if type(value) is str and name not in _DATA]
+    return (
+        "".join(texts).isprintable()
+        and len(event["id"]) * 4 <= MAX_ID_BYTES
+        and event.get("datacontenttype", _JSON) == _JSON
+    )
 
 
 def _as_header(problem: Problem) -> Problem:

@@ -28,8 +28,7 @@ class Answer:
 
 def receipts(taken: Sequence[Receipt]) -> Answer:
     """202: every event is durable; one receipt an event, in the order sent."""
-    events = [_receipt(receipt) for receipt in taken]
-    return json_answer({"events": events}, 202)
+    return json_answer({"events": [_receipt(receipt) for receipt in taken]}, 202)
 
 
 def quarantined(kept: Quarantined, request_id: str) -> Answer:
