@@ -78,9 +78,9 @@ class Metrics:
             registry=self._registry,
         )
 
-    def count(self, system: str, outcome: Outcome) -> None:
-        """Count an event that has ended. ``system`` is one of the systems, or ``unknown``."""
-        self._events.labels(system=system, outcome=outcome.value).inc()
+    def count(self, system: str, outcome: Outcome, events: int = 1) -> None:
+        """Count events that have ended. ``system`` is one of the systems, or ``unknown``."""
+        self._events.labels(system, outcome.value).inc(events)
 
     def count_dead_letter(self, fault: Fault, *, kept: bool) -> None:
         """Count a dead letter that was stored, or could not be."""

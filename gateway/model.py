@@ -4,7 +4,7 @@ An event travels ``Message`` -> ``Document`` -> ``Envelope`` -> ``Record`` -> ``
 an envelope with its record, a ``Receipt`` an event with its placement.
 
 What is made for every event, or written as JSON, is a ``Struct``: a frozen dataclass takes five times as long
-to make. ``Struct`` leaves out members that have their default when it is written.
+to make. Use ``msgspec.structs.replace`` where one is to be changed.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from itertools import chain
 from typing import Any, Protocol
 
 from msgspec import Struct
@@ -70,8 +71,7 @@ class Message:
     systems: frozenset[str] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Document:
+class Document(Struct, frozen=True, kw_only=True):
     """One sender's document, unwrapped: what the sources recognise, check and normalise.
 
     ``data`` is the document, parsed; it is not to be changed. ``payload`` is what ``strict_json.dump`` writes
@@ -149,11 +149,10 @@ class Envelope(Struct, frozen=True, kw_only=True):
     origin: Origin
     details: Details
     open_ended: bool = False
-    extensions: Mapping[str, str] = {}
+    extensions: dict[str, str] = {}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
+class Record(Struct, frozen=True, kw_only=True):
     """What is published: a Kafka record.
 
     ``source`` and ``id`` tell the event apart from all others, as CloudEvents has it; empty in a record that
@@ -175,7 +174,7 @@ class Record:
     @property
     def size(self) -> int:
         """Bytes of key, value and headers together, as counted against memory and disk bounds."""
-        return len(self.key) + len(self.value) + sum(len(name) + len(value) for name, value in self.headers)
+        return len(self.key) + len(self.value) + sum(map(len, chain.from_iterable(self.headers)))
 
 
 class Event(Struct, frozen=True):

@@ -7,11 +7,15 @@ replay share them.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from gateway import envelope as envelopes
+from gateway import slices
 from gateway.denials import Forbidden
 from gateway.errors import (
     BatchInvalid,
@@ -40,6 +44,7 @@ from gateway.model import (
 from gateway.publishing.futures import fail, follow, succeed
 from gateway.routing import Router
 from gateway.schemas import SchemaStore
+from gateway.slices import Slices
 from gateway.sources import Sources
 from gateway.sources.reading import Reader
 from gateway.sources.source import Source
@@ -47,6 +52,7 @@ from gateway.sources.source import Source
 logger = logging.getLogger(__name__)
 
 MAX_PROBLEMS = 1_000
+SLICE_SECONDS = 0.004
 
 
 class Pipeline:
@@ -63,6 +69,7 @@ class Pipeline:
         keeper: Keeper,
         metrics: Metrics,
         max_record_bytes: int,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Take the parts; ``max_record_bytes`` must be below what the broker accepts."""
         self.reader = reader
@@ -73,6 +80,7 @@ class Pipeline:
         self.keeper = keeper
         self.metrics = metrics
         self._max_record_bytes = max_record_bytes
+        self._clock = clock
 
     def accept(self, message: Message) -> Future[Taken]:
         """Take a message as far as its receipts, one an event, in the order sent. Counts every outcome.
@@ -80,9 +88,13 @@ class Pipeline:
         Does not raise. The future raises a Refusal, or a Failure when the message could not be made durable.
         What is refused becomes a dead letter.
         """
+        return slices.run(self.accepting(message))
+
+    def accepting(self, message: Message) -> Slices[Future[Taken]]:
+        """The same in slices, for an event loop that is not to be held by a large batch."""
         taken: Future[Taken] = Future()
         try:
-            events = self.prepare(message)
+            events = yield from self.preparing(message)
         except Refusal as refusal:
             self._count(Outcome.REJECTED, refusal.systems)
             return self.keeper.refuse(message, refusal)
@@ -101,11 +113,16 @@ class Pipeline:
 
     def prepare(self, message: Message) -> tuple[Event, ...]:
         """Steps 1 to 4 for every event of a message; one bad event refuses them all."""
+        return slices.run(self.preparing(message))
+
+    def preparing(self, message: Message) -> Slices[tuple[Event, ...]]:
+        """The same in slices."""
         if message.system is not None:
             _permit(message, message.system)
         reading = self.reader.read(message)
         events: list[Event] = []
         refusals: list[Refusal] = []
+        begun = self._clock()
         for member in reading.members:
             try:
                 events.append(self.prepare_one(member))
@@ -113,6 +130,9 @@ class Pipeline:
                 refusals.append(refusal)
                 if _enough(refusals):
                     break
+            if self._clock() - begun > SLICE_SECONDS:
+                yield
+                begun = self._clock()
         if refusals and reading.batched:
             raise _batch_refusal(refusals, events, reading.events)
         if refusals:
@@ -170,8 +190,9 @@ class Pipeline:
     ) -> None:
         error = done.exception()
         systems = [event.envelope.system for event in events]
-        for system, outcome in zip(systems, _outcomes(done, len(events)), strict=True):
-            self._count(outcome, [system])
+        ends = Counter(zip(systems, _outcomes(done, len(events)), strict=True))
+        for (system, outcome), number in ends.items():
+            self.metrics.count(system, outcome, number)
         if isinstance(error, Refusal):
             error.fault, error.systems = Fault.BROKER, tuple(systems)
             follow(self.keeper.refuse(message, error), taken)
@@ -186,8 +207,8 @@ class Pipeline:
         return InternalError("the gateway failed on this request; its id is in the log")
 
     def _count(self, outcome: Outcome, systems: Iterable[str]) -> None:
-        for system in systems:
-            self.metrics.count(system, outcome)
+        for system, number in Counter(systems).items():
+            self.metrics.count(system, outcome, number)
 
 
 def _outcomes(done: Future[tuple[Placement, ...]], events: int) -> Sequence[Outcome]:

@@ -8,7 +8,7 @@ letters, and events are written here; a test holds the two to the same headers.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -26,14 +26,10 @@ DEAD_LETTER = "deadletter"
 _OWN_SOURCE = "/gateway"  # of the CloudEvents that the gateway itself is the sender of
 _TOPIC = re.compile(r"[a-zA-Z0-9._-]{1,249}", re.ASCII)  # Kafka's own rule for a topic's name
 _JSON = "application/json"
-# The binding's names of headers; those that every event has are here so as not to be made each time.
-_HEADERS = {
-    name: f"ce_{name}"
-    for name in ("id", "source", "type", "subject", "time", "dataschema", "specversion", "partitionkey")
-} | {"datacontenttype": "content-type"}
+_SPECVERSION = ("ce_specversion", b"1.0")
+_CONTENT_TYPE = ("content-type", _JSON.encode())
 
-Written = tuple[tuple[tuple[str, bytes], ...], bytes]
-Writer = Callable[[dict[str, str], bytes], Written]
+Written = tuple[tuple[tuple[str, bytes], ...], bytes]  # headers and value
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +55,7 @@ class Router:
         The topic of the dead letters is declared when they are on.
         """
         self._naming = naming
+        self._dataschema = ("ce_dataschema", naming.dataschema.encode())
         self._custom = f"{naming.prefix}.{CUSTOM}"
         self.dead_letter_topic = f"{naming.prefix}.{DEAD_LETTER}"
         self._more = {self._custom, self.dead_letter_topic} if dead_letters else {self._custom}
@@ -78,23 +75,25 @@ class Router:
 
     def route(self, envelope: Envelope, payload: Any) -> Record:
         """Give the record: topic by subject and predicate, key by subject, value envelope and payload."""
-        pair = (envelope.subject.type, envelope.predicate)
+        subject, pair = envelope.subject, (envelope.subject.type, envelope.predicate)
         topic = self._custom if envelope.open_ended else self._topics.get(pair, self._custom)
-        key = f"{envelope.subject.type}/{envelope.subject.id}"
-        meaning = f"{envelope.subject.type}.{envelope.predicate}"
-        attributes = {
-            **envelope.extensions,
-            "id": envelope.id,
-            "source": envelope.source,
-            "type": f"{self._naming.type_prefix}.{meaning}.v{envelopes.VERSION}",
-            "subject": envelope.subject.id,
-            "time": envelope.time,
-            "dataschema": self._naming.dataschema,
-        }
-        return self._record(topic, key, attributes, envelopes.to_json(envelope, payload), binary)
+        key = f"{subject.type}/{subject.id}"
+        type = f"{self._naming.type_prefix}.{subject.type}.{envelope.predicate}.v{envelopes.VERSION}"
+        value = envelopes.to_json(envelope, payload)
+        write = self._structured if self._naming.structured else self._binary
+        headers, value = write(envelope, type, key, value)
+        return Record(
+            topic=topic,
+            key=key.encode(),
+            value=value,
+            headers=headers,
+            source=envelope.source,
+            id=envelope.id,
+        )
 
     def dead_letter(self, id: str, received: str, value: bytes) -> Record:
         """Give the record of a dead letter; ``received`` is RFC 3339 in UTC, ``value`` its JSON."""
+        key = f"{DEAD_LETTER}/{id}"
         attributes = {
             "id": id,
             "source": _OWN_SOURCE,
@@ -102,30 +101,55 @@ class Router:
             "subject": id,
             "time": received,
             "dataschema": self._naming.dead_letter_schema,
+            "specversion": "1.0",
+            "datacontenttype": _JSON,
+            "partitionkey": key,
         }
-        return self._record(self.dead_letter_topic, f"{DEAD_LETTER}/{id}", attributes, value, binary_by_sdk)
-
-    def _record(self, topic: str, key: str, own: dict[str, str], value: bytes, binary: Writer) -> Record:
-        attributes = own | {"specversion": "1.0", "datacontenttype": _JSON, "partitionkey": key}
-        headers, value = (_structured if self._naming.structured else binary)(attributes, value)
+        headers, value = (structured if self._naming.structured else binary)(attributes, value)
         return Record(
-            topic=topic,
+            topic=self.dead_letter_topic,
             key=key.encode(),
             value=value,
             headers=headers,
-            source=attributes["source"],
-            id=attributes["id"],
+            source=_OWN_SOURCE,
+            id=id,
         )
+
+    def _binary(self, envelope: Envelope, type: str, key: str, value: bytes) -> Written:
+        """As ``binary`` writes it, of which the tests make sure."""
+        headers: tuple[tuple[str, bytes], ...] = (
+            ("ce_id", envelope.id.encode()),
+            ("ce_source", envelope.source.encode()),
+            ("ce_type", type.encode()),
+            ("ce_subject", envelope.subject.id.encode()),
+            ("ce_time", envelope.time.encode()),
+            self._dataschema,
+            _SPECVERSION,
+            _CONTENT_TYPE,
+            ("ce_partitionkey", key.encode()),
+        )
+        more = envelope.extensions
+        if more:
+            headers += tuple((f"ce_{n}", text.encode()) for n, text in more.items() if n != "partitionkey")
+        return headers, value
+
+    def _structured(self, envelope: Envelope, type: str, key: str, value: bytes) -> Written:
+        own = {
+            "id": envelope.id,
+            "source": envelope.source,
+            "type": type,
+            "subject": envelope.subject.id,
+            "time": envelope.time,
+            "dataschema": self._naming.dataschema,
+            "specversion": "1.0",
+            "datacontenttype": _JSON,
+            "partitionkey": key,
+        }
+        return structured(envelope.extensions | own, value)
 
 
 def binary(attributes: dict[str, str], value: bytes) -> Written:
-    """Attributes as ``ce_`` headers, the envelope alone as the value."""
-    headers = [(_HEADERS.get(name) or f"ce_{name}", text.encode()) for name, text in attributes.items()]
-    return tuple(headers), value
-
-
-def binary_by_sdk(attributes: dict[str, str], value: bytes) -> Written:
-    """The same by the official SDK, which checks the attributes first."""
+    """Attributes as ``ce_`` headers, the document alone as the value: the official SDK's form."""
     # The SDK holds time as a datetime, which cuts nanoseconds: the exact text is put back.
     event = CloudEvent({**attributes, "time": datetime.fromisoformat(attributes["time"])}, value)
     message = kafka.to_binary(event, JSONFormat())
@@ -133,7 +157,7 @@ def binary_by_sdk(attributes: dict[str, str], value: bytes) -> Written:
     return tuple(headers.items()), message.value
 
 
-def _structured(attributes: dict[str, str], value: bytes) -> Written:
-    """Attributes and envelope together as one JSON event; not by the SDK, which would parse it again."""
+def structured(attributes: dict[str, str], value: bytes) -> Written:
+    """Attributes and document together as one JSON event; not by the SDK, which would parse it again."""
     event = {**attributes, "data": strict_json.verbatim(value)}
     return (("content-type", JSONFormat.CONTENT_TYPE.encode()),), strict_json.dump(event)

@@ -80,7 +80,7 @@ def dump(value: Any) -> bytes:
 
 def dump_with(head: msgspec.Struct, name: str, value: Any) -> bytes:
     """Write a Struct that is not empty as an object, with one member more, that ``dump`` can write."""
-    return b'%b,"%b":%b}' % (_encode(head)[:-1], name.encode(), orjson.dumps(value))
+    return _encode(head)[:-1] + f',"{name}":'.encode() + orjson.dumps(value) + b"}"
 
 
 def to_dict(value: msgspec.Struct) -> dict[str, Any]:

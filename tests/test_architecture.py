@@ -25,7 +25,7 @@ DOORS = {
     "jsonschema_rs": ["deciders", "faults"],
     "kafka": ["publishing.*"],
     "limits": ["rates"],
-    "msgspec": ["strict_json", "model", "envelope"],
+    "msgspec": ["strict_json", "model", "envelope", "pipeline"],
     "orjson": ["strict_json"],
     "prometheus_client": ["metrics"],
     "pydantic": ["settings", "credentials_file", "cli.settings"],

@@ -19,7 +19,6 @@ from gateway.sources.source import (
     Pair,
     Source,
     event_time,
-    first,
     mapping,
     origin,
     text_of,
@@ -57,6 +56,7 @@ class CDEvents(Source):
         self._known = {stem for stem in stems if stem.startswith(RELEASED)}
         self._types = sorted(stem for stem in self._known if "+" not in stem)
         self._schemas = {stem: f"{_FOLDER}{stem}{SUFFIX}" for stem in self._known}
+        self._pairs = {type: _pair(type) for type in self._types}
 
     def pairs(self) -> frozenset[Pair]:
         """Subject and predicate of every event type there is a schema for."""
@@ -84,19 +84,20 @@ class CDEvents(Source):
             told = self._unknown(type)
             place = f"{document.pointer}/context/type"
             raise UnknownEventType(told, [Problem(place, "enum", f"{type[:60]!r} is not known: {told}")])
-        spec = first(context.get("specversion"), context.get("version"))
+        spec = text_of(context.get("specversion")) or text_of(context.get("version"))
         return self._schemas.get(f"{type}+spec-{spec}") or self._schemas[type]
 
     def check(self, document: Document) -> Sequence[Problem]:
         """The CloudEvents attributes must say what the document says (CloudEvents binding)."""
-        if document.attributes is None or not isinstance(document.data, dict):
+        attributes, data = document.attributes, document.data
+        if attributes is None or not isinstance(data, dict) or _all_same(attributes, data):
             return ()
-        return [*self._mismatches(document.attributes, document)]
+        return [*self._mismatches(attributes, document)]
 
     def normalise(self, document: Document, schema_id: str) -> Envelope:
         """Subject and predicate are the two words in the event type."""
         context, subject = document.data["context"], document.data["subject"]
-        noun, predicate = _pair(context["type"])
+        noun, predicate = self._pairs.get(context["type"]) or _pair(context["type"])
         return self.envelope(
             document,
             id=context["id"],
@@ -138,6 +139,8 @@ class CDEvents(Source):
 
 def _type(document: Document) -> str:
     """Give the type in the context, else that of the CloudEvent when it is one of CDEvents."""
+    if type(found := mapping(mapping(document.data).get("context")).get("type")) is str:
+        return found
     claimed = (document.attributes or {}).get("type", "")
     node: Any = document.data
     place = document.pointer
@@ -168,6 +171,20 @@ def _pair(type: str) -> Pair:
     """The third and fourth word of a type; in a custom one the third is ``<tool>-<subject>``."""
     _, _, subject, predicate, *_ = type.lower().split(".")
     return subject, predicate
+
+
+def _all_same(attributes: Mapping[str, str], data: Mapping[str, Any]) -> bool:
+    """Whether both say all the same to the letter, as nearly always."""
+    context, subject = data.get("context"), data.get("subject")
+    return (
+        isinstance(context, dict)
+        and isinstance(subject, dict)
+        and attributes.get("type") == context.get("type")
+        and attributes.get("source") == context.get("source")
+        and attributes.get("subject") == subject.get("id")
+        and attributes.get("id") == context.get("id")
+        and attributes.get("time") == context.get("timestamp")
+    )
 
 
 def _same(attribute: str, outer: str | None, inner: str) -> bool:

@@ -84,14 +84,14 @@ def structured_attributes(event: Any, schemas: SchemaStore, pointer: str, *, len
     """
     if isinstance(event, dict) and lenient:
         event = {name: value for name, value in event.items() if _legal(name)}
+    if schemas.is_valid(CLOUDEVENT, event) and (plain := _plain(event)):
+        return plain
     found = _attribute_problems(event, schemas, pointer)
     if found:
         raise _refusal(found, pointer, found)
     members: Mapping[str, Any] = event
     return {
-        name: value if type(value) is str else _canonical(value)
-        for name, value in members.items()
-        if name not in _DATA and value is not None
+        name: _canonical(value) for name, value in members.items() if name not in _DATA and value is not None
     }
 
 
@@ -124,7 +124,9 @@ def decoded(event: Mapping[str, Any], pointer: str) -> bytes:
 
 def extensions(attributes: Mapping[str, str] | None) -> dict[str, str]:
     """Give the extension attributes alone: all that CloudEvents itself does not define."""
-    return {name: value for name, value in (attributes or {}).items() if name not in CORE}
+    if not attributes or attributes.keys() <= CORE:
+        return {}
+    return {name: value for name, value in attributes.items() if name not in CORE}
 
 
 def _legal(name: str) -> bool:
@@ -154,7 +156,7 @@ def _canonical(value: Any) -> str:
 
 def _attribute_problems(event: Any, schemas: SchemaStore, pointer: str) -> list[Problem]:
     found = list(schemas.check(CLOUDEVENT, event, pointer))
-    if not isinstance(event, dict) or (not found and _is_plain(event)):
+    if not isinstance(event, dict):
         return found
     known = {problem.pointer for problem in found}
     for name, value in event.items():
@@ -174,17 +176,18 @@ def _attribute_problems(event: Any, schemas: SchemaStore, pointer: str) -> list[
     return found
 
 
-def _is_plain(event: Mapping[str, Any]) -> bool:
-    """Whether a glance at all attributes at once shows that none breaks a rule below.
+def _plain(event: Mapping[str, Any]) -> dict[str, str] | None:
+    """Give the attributes of a valid event if a glance shows that they break none of the rules above.
 
     A character that is forbidden or hidden is not printable to Python; a character has four bytes at most.
     """
-    texts = [value for name, value in event.items() if type(value) is str and name not in _DATA]
-    return (
-        "".join(texts).isprintable()
-        and len(event["id"]) * 4 <= MAX_ID_BYTES
-        and event.get("datacontenttype", _JSON) == _JSON
-    )
+    attributes = {name: value for name, value in event.items() if name not in _DATA}
+    try:
+        printable = "".join(attributes.values()).isprintable()
+    except TypeError:  # one that is no string
+        return None
+    plain = len(event["id"]) * 4 <= MAX_ID_BYTES and attributes.get("datacontenttype", _JSON) == _JSON
+    return attributes if printable and plain else None
 
 
 def _as_header(problem: Problem) -> Problem:
