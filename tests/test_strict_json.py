@@ -249,7 +249,7 @@ def test_no_bytes_make_it_raise_anything_but_a_refusal(text: bytes) -> None:
 
 # -- the fast way and the sure way --------------------------------------------------------------------------
 
-json_values: st.SearchStrategy[Any] = st.recursive(
+spelt_values: st.SearchStrategy[Any] = st.recursive(
     st.none()
     | st.booleans()
     | st.integers(-(2**65), 2**65)
@@ -265,14 +265,15 @@ SPELLINGS = [
     (b"2", b"0.1000000000000000055511151231257827"), (b'"', b'"a":1,"a'), (b"{", b'{"a":0,"\\u0061":1,'),
     (b"[", b"[" * 33), (b"]", b"]" * 33), (b"{", b'{"":{'), (b"}", b"}}"), (b'"', b"\\ud800"), (b"1", b"NaN"),
     (b'"', b'"' + b"n" * 1_030), (b'"', b'"\\"' + b"n" * 1_030), (b"1", b"123456789012345678"), (b":", b"::"),
-    (b"[", b"[" + b"0," * 10_000), (b"1", b"18446744073709551616"), (b'"', b'"[[{{\\"}'), (b"{", b"\xef\xbb\xbf{"),
+    (b"[", b"[" + b"0," * 10_000), (b"1", b"18446744073709551616"),
+    (b'"', b'"[[{{\\"}'), (b"{", b"\xef\xbb\xbf{"),
 ]  # fmt: skip
 
 
 @st.composite
 def texts(draw: DrawFn) -> bytes:
     """A JSON text in some writer's spelling, or nearly one."""
-    value = draw(json_values | st.sampled_from(WRITTEN))
+    value = draw(spelt_values | st.sampled_from(WRITTEN))
     ascii, tight = draw(st.booleans()), draw(st.booleans())
     text = json.dumps(value, ensure_ascii=ascii, separators=(",", ":") if tight else None)
     written = text.encode("utf-8", "surrogatepass")
