@@ -116,6 +116,19 @@ def test_the_reference_is_asked_once_for_every_rule_that_is_broken(tmp_path: Pat
     assert asked == [5, "a"]
 
 
+def test_many_missing_and_surplus_members_are_each_told_once(tmp_path: Path) -> None:
+    schema = {
+        "$id": "https://s.example/one.schema.json",
+        "required": ["a", "b", "c"],
+        "properties": {"d": {"additionalProperties": False}},
+    }
+    (tmp_path / "one.schema.json").write_text(json.dumps(schema), encoding="utf-8")
+    store, document = SchemaStore(tmp_path), {"d": {"x": 1, "y": 2, "z": 3}}
+    found, _ = store.find("one.schema.json", document)
+    assert [problem.pointer for problem in found] == ["/a", "/b", "/c", "/d/x", "/d/y", "/d/z"]
+    assert found == store.explain("one.schema.json", document)
+
+
 LONG = "q" * 5_000
 
 

@@ -208,5 +208,7 @@ def _details(content: Mapping[str, Any]) -> Details:
 
 def _reference(value: Any) -> Reference | None:
     """A custom event's content is free, so even a well-known member may hold anything."""
-    id = text_of(mapping(value).get("id"))
-    return Reference(id, text_of(mapping(value).get("source"))) if id else None
+    if not isinstance(value, dict):
+        return None
+    id = text_of(value.get("id"))
+    return Reference(id, text_of(value.get("source"))) if id else None
