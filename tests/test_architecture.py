@@ -25,7 +25,7 @@ DOORS = {
     "jsonschema_rs": ["deciders", "faults"],
     "kafka": ["publishing.*"],
     "limits": ["rates"],
-    "msgspec": ["strict_json", "model", "envelope", "pipeline"],
+    "msgspec": ["strict_json", "model", "envelope", "pipeline", "web.answers"],
     "orjson": ["strict_json"],
     "prometheus_client": ["metrics"],
     "pydantic": ["settings", "credentials_file", "cli.settings"],
