@@ -131,7 +131,7 @@ def stages(size: int) -> list[Row]:
     sent, cut = message(body, BATCHED), strict_json.items(body) or []
     documents: list[Any] = list(PIPELINE.reader.read(sent).members)
     source = PIPELINE.sources.recognise(documents[0])
-    envelopes = [PIPELINE.normalise(source, document, _SCHEMA) for document in documents]
+    both = [(PIPELINE.normalise(source, d, _SCHEMA), d.payload) for d in documents]
     receipts = tuple([Receipt(event, PLACED) for event in PIPELINE.prepare(sent)])
     return [
         ("cut", lambda: strict_json.items(body), size),
@@ -141,8 +141,8 @@ def stages(size: int) -> list[Row]:
         ("validate", lambda: [PIPELINE.validate(source, document) for document in documents], size),
         ("  the decider alone", lambda: [STORE.is_valid(_SCHEMA, d.data) for d in documents], size),
         ("normalise", lambda: [PIPELINE.normalise(source, d, _SCHEMA) for d in documents], size),
-        ("envelope as JSON", lambda: [envelope.to_json(e) for e in envelopes], size),
-        ("route (with the envelope)", lambda: [PIPELINE.router.route(e) for e in envelopes], size),
+        ("envelope as JSON", lambda: [envelope.to_json(e, p) for e, p in both], size),
+        ("route (with the envelope)", lambda: [PIPELINE.router.route(e, p) for e, p in both], size),
         ("answer", lambda: answers.receipts(receipts).body, size),
     ]
 

@@ -32,9 +32,9 @@ class _Head(Struct, frozen=True, rename="camel"):
     details: Details
 
 
-def to_json(envelope: Envelope) -> bytes:
-    """Write the envelope; the sender's document stands in it unchanged, digit for digit."""
-    return strict_json.dump_with(_head(envelope), "payload", envelope.payload)
+def to_json(envelope: Envelope, payload: Any) -> bytes:
+    """Write the envelope; the document's ``payload`` stands in it unchanged, digit for digit."""
+    return strict_json.dump_with(_head(envelope), "payload", payload)
 
 
 def to_dict(envelope: Envelope) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from gateway.model import Problem
 from gateway.strict_json import escape
 
 _MAX_QUOTE = 60
+_SURPLUS = ("additionalProperties", "unevaluatedProperties")
 _BRANCHED = (jsonschema_rs.ValidationErrorKind.AnyOf, jsonschema_rs.ValidationErrorKind.OneOfNotValid)
 
 # Where a keyword stands, as a URI with a JSON Pointer -> the schema around it, and its value.
@@ -57,7 +58,7 @@ def by_jsonschema_rs(error: jsonschema_rs.ValidationError, document: Any, lookup
     """Give the fault that ``jsonschema_rs`` found. Raises LookupError for what is not understood."""
     steps = error.evaluation_path
     schema, wanted = lookup(str(error.absolute_keyword_location))
-    forbidden = error.kind.name == "falseSchema"
+    forbidden = error.kind.name == "falseSchema" and steps[-1] not in _SURPLUS
     name = error.kind.name == "propertyNames"
     branches = error.kind.context if isinstance(error.kind, _BRANCHED) else ()
     return Fault(
@@ -93,7 +94,7 @@ def problems(fault: Fault, base: str) -> Iterator[Problem]:
         for name in wanted:
             if name not in fault.instance:
                 yield Problem(f"{pointer}/{escape(name)}", keyword, "is required")
-    elif keyword in ("additionalProperties", "unevaluatedProperties"):
+    elif keyword in _SURPLUS:
         yield from _surplus(fault, pointer, keyword)
     elif keyword in ("anyOf", "oneOf") and fault.alternatives:
         yield Problem(pointer, keyword, _alternatives(fault))

@@ -9,11 +9,13 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from gateway import endings, refusing
+from msgspec.structs import replace
+
+from gateway import endings, refusing, slices
 from gateway import envelope as envelopes
 from gateway.errors import (
     EnvelopeMismatch,
@@ -41,12 +43,15 @@ from gateway.model import (
 from gateway.publishing.futures import fail, follow, succeed
 from gateway.routing import Router
 from gateway.schemas import SchemaStore
+from gateway.slices import Slices
 from gateway.sources import Sources
 from gateway.sources.reading import Reader
 from gateway.sources.source import Control, Source
 from gateway.watch import UNWATCHED, Step, Watch
 
 logger = logging.getLogger(__name__)
+
+SLICE_SECONDS = 0.004
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,7 @@ class Pipeline:
         max_record_bytes: int,
         max_events: int,
         max_bytes: int,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Take the parts; ``max_record_bytes`` must be below what the broker accepts.
 
@@ -91,6 +97,7 @@ class Pipeline:
         self._max_record_bytes = max_record_bytes
         self._max_events = max_events
         self._max_bytes = max_bytes
+        self._clock = clock
 
     def accept(self, message: Message) -> Future[Taken]:
         """Take a message as far as its receipts, one an event, in the order sent. Counts every outcome.
@@ -98,10 +105,14 @@ class Pipeline:
         Does not raise. The future raises a Refusal, or a Failure when the message could not be made durable.
         What is refused becomes a dead letter.
         """
+        return slices.run(self.accepting(message))
+
+    def accepting(self, message: Message) -> Slices[Future[Taken]]:
+        """The same in slices, for an event loop that is not to be held by a large batch."""
         taken: Future[Taken] = Future()
         watch = self.metrics.watch()
         try:
-            prepared = self.prepare(message, watch)
+            prepared = yield from self.preparing(message, watch)
         except Refusal as refusal:
             self._count(refusal.systems, Outcome.REJECTED, refusal)
             return self.keeper.refuse(message, refusal)
@@ -125,8 +136,12 @@ class Pipeline:
             published.add_done_callback(lambda done: self._finish(message, events, done, taken, began))
         return taken
 
-    def prepare(self, message: Message, watch: Watch = UNWATCHED) -> Prepared:
+    def prepare(self, message: Message) -> Prepared:
         """Steps 1 to 4 for every event of a message; one bad event refuses them all."""
+        return slices.run(self.preparing(message))
+
+    def preparing(self, message: Message, watch: Watch = UNWATCHED) -> Slices[Prepared]:
+        """The same in slices."""
         if message.system is not None:
             refusing.permit(message, message.system)
         reading = self.reader.read(message)
@@ -135,6 +150,7 @@ class Pipeline:
         controls: list[Control] = []
         refusals: list[Refusal] = []
         read = 0
+        begun = self._clock()
         for member in reading.members:
             read += 1
             try:
@@ -146,6 +162,9 @@ class Pipeline:
             else:
                 events += prepared.events
                 controls += prepared.controls
+            if self._clock() - begun > SLICE_SECONDS:
+                yield
+                begun = self._clock()
         if refusals and reading.batched:
             raise refusing.batch(refusals, events, read=read, members=reading.events)
         if refusals:
@@ -200,9 +219,9 @@ class Pipeline:
 
     def validate(self, source: Source, document: Document) -> str:
         """Check the document against the schema of its type, and give that schema's name."""
-        folded = replace(document, data=source.fold(document.data))
-        schema = source.schema(folded)
-        problems = self.schemas.check(schema, folded.data, document.pointer)
+        data = source.fold(document.data)
+        schema = source.schema(document if data is document.data else replace(document, data=data))
+        problems = self.schemas.check(schema, data, document.pointer)
         mismatches = source.check(document)
         if problems:
             raise SchemaViolation(f"does not match {schema}", sorted([*problems, *mismatches]))
@@ -220,7 +239,7 @@ class Pipeline:
 
     def route(self, document: Document, envelope: Envelope) -> Record:
         """Give the record, unless it is larger than Kafka would take."""
-        record = self.router.route(envelope)
+        record = self.router.route(envelope, document.payload)
         if record.size > self._max_record_bytes:
             message = f"the normalised event has {record.size} bytes, over {self._max_record_bytes}"
             raise TooLarge(message, [Problem(document.pointer, "size", message)])

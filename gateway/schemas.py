@@ -102,9 +102,15 @@ class SchemaStore:
         """List everything wrong, and the broken rules, by the compiled validator; nothing when in doubt."""
         told: dict[Problem, None] = {}
         rules: set[tuple[str, str]] = set()
+        seen: set[tuple[str | int, ...]] = set()
         try:
             for error in self._deciders[name].errors(document):
-                rules.add((name, str(error.absolute_keyword_location)))
+                rule = str(error.absolute_keyword_location)
+                rules.add((name, rule))
+                place = (rule, *error.instance_path)
+                if place in seen and not rule.endswith("/propertyNames"):
+                    continue  # another member that is missing or surplus: the first has told of all
+                seen.add(place)
                 fault = faults.by_jsonschema_rs(error, document, self._lookup)
                 told.update(dict.fromkeys(faults.problems(fault, pointer)))
                 if len(told) >= MAX_PROBLEMS:

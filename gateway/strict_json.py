@@ -78,9 +78,14 @@ def dump(value: Any) -> bytes:
     return orjson.dumps(value)
 
 
+def dump_structs(value: Any) -> bytes:
+    """Write compact JSON of what holds Structs."""
+    return _encode(value)
+
+
 def dump_with(head: msgspec.Struct, name: str, value: Any) -> bytes:
     """Write a Struct that is not empty as an object, with one member more, that ``dump`` can write."""
-    return b'%b,"%b":%b}' % (_encode(head)[:-1], name.encode(), orjson.dumps(value))
+    return _encode(head)[:-1] + f',"{name}":'.encode() + orjson.dumps(value) + b"}"
 
 
 def to_dict(value: msgspec.Struct) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from gateway.haste import NO_HASTE, Haste
 from gateway.keeper import Quarantined, Taken
 from gateway.model import Health, Message, Placement, Publisher, Record
 from gateway.pipeline import Pipeline, Prepared
+from gateway.slices import Slices
 from gateway.watch import UNWATCHED, Watch
 
 _NAME = "cloudevents-gateway"
@@ -74,7 +75,7 @@ class _TracedPipeline(Pipeline):
         super().__init__(**parts)
         self._tracer = tracer
 
-    def accept(self, message: Message) -> Future[Taken]:
+    def accepting(self, message: Message) -> Slices[Future[Taken]]:
         span = self._tracer.start_span(
             "request",
             context=_CONTEXT.extract(message.headers),
@@ -82,17 +83,17 @@ class _TracedPipeline(Pipeline):
             attributes={"gateway.request.id": message.id, "http.request.body.size": len(message.body)},
             start_time=int(message.received.timestamp() * 1e9),
         )
-        with use_span(span):
-            taken = super().accept(message)
+        with use_span(span):  # each task of an event loop has a context of its own
+            taken = yield from super().accepting(message)
         taken.add_done_callback(lambda done: _end(span, done))
         return taken
 
-    def prepare(self, message: Message, watch: Watch = UNWATCHED) -> Prepared:
+    def preparing(self, message: Message, watch: Watch = UNWATCHED) -> Slices[Prepared]:
         # What an exception says can quote the sender: it is not noted.
         with self._tracer.start_as_current_span(
             "prepare", record_exception=False, set_status_on_exception=False
         ):
-            return super().prepare(message, watch)
+            return (yield from super().preparing(message, watch))
 
 
 class _TracedPublisher:

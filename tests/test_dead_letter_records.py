@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from msgspec.structs import replace as changed
 
 from gateway import dead_letters
 from gateway.app import build_dead_letters
@@ -32,7 +33,7 @@ def maker(door: Door, **changes: Any) -> DeadLetters:
 def published(door: Door) -> Record:
     """A record as it is read back from a spool."""
     assert door.send(deployed()).status_code == 202
-    return replace(door.published[0], source="", id="")
+    return changed(door.published[0], source="", id="")
 
 
 def content(letter: Record | None) -> Json:
@@ -75,7 +76,7 @@ def test_a_record_is_kept_as_it_was_with_what_its_envelope_says(door: Door) -> N
 def test_a_record_that_is_refused_twice_gives_one_id(door: Door) -> None:
     sent = published(door)
     first, again = (maker(door).of_record(sent, REFUSED) for _ in range(2))
-    other = maker(door).of_record(replace(sent, key=b"service/other"), REFUSED)
+    other = maker(door).of_record(changed(sent, key=b"service/other"), REFUSED)
     assert first and again and other
     assert first.id == again.id != other.id
 
@@ -181,4 +182,4 @@ def test_a_body_that_cannot_be_unpacked_is_told(door: Door, packed: bytes) -> No
     found = content(letter.record)
     found["request"]["body"] = base64.b64encode(packed).decode() or "!"
     with pytest.raises(ValueError):
-        read(door, replace(letter.record, value=json.dumps(found).encode()))
+        read(door, changed(letter.record, value=json.dumps(found).encode()))

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace as changed
 
 from gateway import app, settings
 from gateway.errors import GatewayError, InternalError, Overloaded, TooLarge, Unavailable
@@ -217,7 +218,7 @@ def test_the_same_id_with_another_source_topic_or_key_is_published(
     inner: MemoryPublisher, tmp_path: Path
 ) -> None:
     one = event("1")
-    others = [replace(one, source="/t"), replace(one, topic="events.custom"), replace(one, key=b"incident/2")]
+    others = [changed(one, source="/t"), changed(one, topic="events.custom"), changed(one, key=b"incident/2")]
     with opened(inner, tmp_path) as publisher:
         for sent in (one, *others):
             assert not publisher.publish([sent]).result(WAIT)[0].duplicate
@@ -225,10 +226,10 @@ def test_the_same_id_with_another_source_topic_or_key_is_published(
 
 
 def test_where_a_source_ends_and_an_id_begins_tells_events_apart() -> None:
-    assert digest(replace(event("bc"), source="a")) != digest(replace(event("c"), source="ab"))
+    assert digest(changed(event("bc"), source="a")) != digest(changed(event("c"), source="ab"))
 
 
-@pytest.mark.parametrize("nameless", [replace(event("1"), source=""), replace(event("1"), id="")])
+@pytest.mark.parametrize("nameless", [changed(event("1"), source=""), changed(event("1"), id="")])
 def test_a_record_without_an_identity_is_published_every_time(
     nameless: Record, inner: MemoryPublisher, tmp_path: Path
 ) -> None:

@@ -11,15 +11,25 @@ import pytest
 from cloudevents.core.base import BaseCloudEvent
 from cloudevents.core.bindings import kafka
 from cloudevents.core.formats.json import JSONFormat
+from hypothesis import given
+from hypothesis import strategies as st
 
+from gateway import timestamps
 from gateway.errors import SettingsError
-from gateway.model import Record
+from gateway.model import Details, Envelope, Origin, Record, Subject
+from gateway.routing import binary
+from gateway.sources.cloudevents import CORE
 from tests.consumer_schemas import assert_is_envelope
 from tests.door import BATCHED, STRUCTURED, Door, envelope, headers
 from tests.examples import examples
 from tests.samples import bound, cloudevent, deployed, detected, incident, provisioned, tracked
 
 VALID = examples("valid")
+ROUTER = Door().gateway.router
+STRUCTURED_ROUTER = Door(content_mode="structured").gateway.router
+REQUIRED = {"id", "source", "type", "subject", "time", "dataschema", "specversion", "datacontenttype"} | {
+    "partitionkey"
+}
 
 
 @pytest.fixture(scope="module")
@@ -229,3 +239,56 @@ def record_envelope(record: Record) -> Any:
 def test_a_whole_batch_is_read_back_in_order(door: Door) -> None:
     door.send([cloudevent(id=str(n)) for n in range(5)], content_type=BATCHED)
     assert [read_by_the_sdk(record).get_id() for record in door.published] == list("01234")
+
+
+# -- our own writer of headers ------------------------------------------------------------------------------
+
+printable = st.text(st.characters(exclude_categories=["Cs", "Cc", "Cf", "Cn", "Co", "Zl", "Zp"]), min_size=1)
+times = st.datetimes(timezones=st.just(UTC)).map(timestamps.from_datetime) | st.just(
+    "2026-01-02T03:04:05.123456789Z"
+)
+extension_names = st.from_regex(r"[a-z0-9]{1,20}", fullmatch=True).filter(
+    lambda name: name not in CORE | {"data"}
+)
+envelopes = st.builds(
+    Envelope,
+    id=printable,
+    source=printable,
+    subject=st.builds(Subject, st.sampled_from(["incident", "service"]), printable),
+    predicate=st.sampled_from(["detected", "deployed", "x"]),
+    time=times,
+    received=times,
+    system=st.just("cdevents"),
+    origin=st.builds(Origin),
+    details=st.builds(Details),
+    open_ended=st.booleans(),
+    extensions=st.dictionaries(extension_names | st.just("partitionkey"), st.text(max_size=9), max_size=3),
+)
+
+
+@given(envelopes)
+def test_the_headers_of_an_event_are_those_that_the_sdk_writes(taken: Envelope) -> None:
+    router = ROUTER.route(taken, {})
+    own = {name.removeprefix("ce_"): value.decode() for name, value in router.headers}
+    attributes = {("datacontenttype" if name == "content-type" else name): own[name] for name in own}
+    assert len(own) == len(router.headers)
+    assert attributes.items() >= {
+        "id": taken.id, "source": taken.source, "subject": taken.subject.id, "time": taken.time,
+        "partitionkey": router.key.decode(), "specversion": "1.0", "datacontenttype": "application/json",
+    }.items()  # fmt: skip
+    assert attributes.keys() == REQUIRED | taken.extensions.keys()
+    headers, value = binary(attributes, router.value)
+    assert dict(headers) == dict(router.headers)
+    assert value == router.value
+
+
+@given(envelopes)
+def test_both_content_modes_say_the_same(taken: Envelope) -> None:
+    record, other = ROUTER.route(taken, {"a": 1}), STRUCTURED_ROUTER.route(taken, {"a": 1})
+    event = json.loads(other.value)
+    assert event.pop("data") == json.loads(record.value)
+    told = {name.removeprefix("ce_"): value.decode() for name, value in record.headers}
+    assert event == {("datacontenttype" if name == "content-type" else name): told[name] for name in told}
+    assert (record.topic, record.key, record.source, record.id) == (
+        other.topic, other.key, other.source, other.id,
+    )  # fmt: skip

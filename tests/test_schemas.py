@@ -95,13 +95,11 @@ def test_what_only_one_validator_refuses_is_refused_told_and_counted(
     (tmp_path / "one.schema.json").write_text(json.dumps(schema), encoding="utf-8")
     counted: list[bool] = []
     store = SchemaStore(tmp_path, lambda: counted.append(True))
-    store._explainers["one.schema.json"] = type(store._explainers["one.schema.json"])(
-        {}
-    )  # finds nothing ever
+    finds_nothing = type(store._explainers["one.schema.json"])({})
+    store._explainers["one.schema.json"] = finds_nothing
     for _ in range(2):
-        assert [problem.message for problem in store.check("one.schema.json", 5)] == [
-            "5 is not of type string"
-        ]
+        (problem,) = store.check("one.schema.json", 5)
+        assert problem.message == "5 is not of type string"
     assert len(counted) == 2
     assert [record.message for record in caplog.records] == ["the validators disagree"] * 2
 
@@ -116,6 +114,19 @@ def test_the_reference_is_asked_once_for_every_rule_that_is_broken(tmp_path: Pat
     told = [store.check("one.schema.json", document)[0].keyword for document in (5, 6, "a", "b", 7)]
     assert told == ["type", "type", "minLength", "minLength", "type"]
     assert asked == [5, "a"]
+
+
+def test_many_missing_and_surplus_members_are_each_told_once(tmp_path: Path) -> None:
+    schema = {
+        "$id": "https://s.example/one.schema.json",
+        "required": ["a", "b", "c"],
+        "properties": {"d": {"additionalProperties": False}},
+    }
+    (tmp_path / "one.schema.json").write_text(json.dumps(schema), encoding="utf-8")
+    store, document = SchemaStore(tmp_path), {"d": {"x": 1, "y": 2, "z": 3}}
+    found, _ = store.find("one.schema.json", document)
+    assert [problem.pointer for problem in found] == ["/a", "/b", "/c", "/d/x", "/d/y", "/d/z"]
+    assert found == store.explain("one.schema.json", document)
 
 
 LONG = "q" * 5_000

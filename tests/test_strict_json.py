@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.strategies import DrawFn
 
-from gateway import strict_json
+from gateway import exact_json, strict_json
 from gateway.errors import (
     DuplicateKey,
     InvalidEncoding,
@@ -19,6 +22,8 @@ from gateway.errors import (
     TooComplex,
     TooDeep,
 )
+from tests.examples import Example, examples
+from tests.mutations import scraps
 
 
 def refusal(text: bytes, pointer: str = "") -> Refusal:
@@ -240,3 +245,130 @@ def test_no_bytes_make_it_raise_anything_but_a_refusal(text: bytes) -> None:
         assert refused.problems
     else:
         assert json.loads(text) == value
+
+
+# -- the fast way and the sure way --------------------------------------------------------------------------
+
+spelt_values: st.SearchStrategy[Any] = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**65), 2**65)
+    | st.floats(allow_nan=False)
+    | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner, max_size=4),
+    max_leaves=12,
+)
+# What writers differ in, and what is read differently by readers.
+SPELLINGS = [
+    (b"/", b"\\/"), (b"a", b"\\u0061"), (b"e", b"E"), (b":", b" : "), (b",", b",\n"), (b"1", b"1.0"),
+    (b"1", b"1e0"), (b"0", b"-0"), (b"0", b"0.00"), (b"1", b"10000000000000000000000000"), (b"5", b"1e400"),
+    (b"2", b"0.1000000000000000055511151231257827"), (b'"', b'"a":1,"a'), (b"{", b'{"a":0,"\\u0061":1,'),
+    (b"[", b"[" * 33), (b"]", b"]" * 33), (b"{", b'{"":{'), (b"}", b"}}"), (b'"', b"\\ud800"), (b"1", b"NaN"),
+    (b'"', b'"' + b"n" * 1_030), (b'"', b'"\\"' + b"n" * 1_030), (b"1", b"123456789012345678"), (b":", b"::"),
+    (b"[", b"[" + b"0," * 10_000), (b"1", b"18446744073709551616"),
+    (b'"', b'"[[{{\\"}'), (b"{", b"\xef\xbb\xbf{"),
+]  # fmt: skip
+
+
+@st.composite
+def texts(draw: DrawFn) -> bytes:
+    """A JSON text in some writer's spelling, or nearly one."""
+    value = draw(spelt_values | st.sampled_from(WRITTEN))
+    ascii, tight = draw(st.booleans()), draw(st.booleans())
+    text = json.dumps(value, ensure_ascii=ascii, separators=(",", ":") if tight else None)
+    written = text.encode("utf-8", "surrogatepass")
+    for before, after in draw(st.lists(st.sampled_from(SPELLINGS), max_size=3)):
+        at = draw(st.integers(0, 5))
+        head, *rest = written.split(before, at)
+        written = before.join([head, *rest[:-1], rest[-1].replace(before, after, 1)]) if rest else head
+    if draw(st.integers(0, 3)) == 0:
+        at = draw(st.integers(0, len(written)))
+        written = written[:at] + draw(scraps) + written[at + draw(st.integers(0, 3)) :]
+    return written
+
+
+WRITTEN = [json.loads(example.body) for example in examples("valid")]
+
+
+def verdict(read: Callable[[], Any]) -> Any:
+    """What a reading gives: how the data is written, or the refusal with all its problems."""
+    try:
+        return json.dumps(read())
+    except Refusal as refusal:
+        return type(refusal), refusal.detail, refusal.problems
+
+
+@settings(max_examples=int(os.environ.get("FUZZ_EXAMPLES", "600")), deadline=None)
+@given(texts(), st.sampled_from([0, 1, 60]))
+def test_the_fast_way_reads_and_refuses_what_the_sure_way_does(text: bytes, above: int) -> None:
+    fast = verdict(lambda: strict_json.read(text, "/3", above)[0])
+    assert fast == verdict(lambda: exact_json.parse(text, "/3", above))
+
+
+@settings(max_examples=int(os.environ.get("FUZZ_EXAMPLES", "600")), deadline=None)
+@given(texts())
+def test_what_is_said_to_be_written_as_sent_is(text: bytes) -> None:
+    try:
+        data, as_sent = strict_json.read(text)
+    except Refusal:
+        return
+    if as_sent:
+        assert strict_json.dump(data) == strict_json.compact(text)
+
+
+@pytest.mark.parametrize("example", examples("valid") + examples("invalid"), ids=lambda example: example.name)
+def test_both_ways_are_of_one_mind_about_every_example(example: Example) -> None:
+    fast = verdict(lambda: strict_json.parse(example.body))
+    assert fast == verdict(lambda: exact_json.parse(example.body))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b'{"a":"https:\\/\\/x"}', b'{"a":"\\u003c\\u00e9"}', b'{"a":1.50}', b'{"a":1E2}', b'{"a":-0}',
+        b'{"a": [1, 2]}', '{"é":"ü"}'.encode(), b'{"a":12345678901234567}',
+    ],
+)  # fmt: skip
+def test_the_sure_way_is_not_asked_about_what_ordinary_writers_write(
+    text: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exact_json, "parse", lambda *given: pytest.fail("asked"))
+    assert strict_json.parse(text) == json.loads(text)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(texts(), max_size=3),
+    st.sampled_from([b"[%b]", b"[%b", b"[%b]]", b" [ %b ] ", b"{%b}", b"[%b,]"]),
+)
+def test_a_batch_is_cut_where_the_sure_way_sees_items(parts: list[bytes], around: bytes) -> None:
+    text = around % b",".join(parts)
+    try:
+        data = exact_json.parse(text)
+    except Refusal:
+        return  # whether the cut shows it or the reading of an item
+    found = strict_json.items(text)
+    if not isinstance(data, list):
+        assert found is None
+    else:
+        assert found is not None
+        assert [json.dumps(strict_json.parse(item)) for item in found] == [json.dumps(item) for item in data]
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(texts(), max_size=3), st.sampled_from([b"[%b]", b"[%b", b"[%b]]", b"[%b,]", b"[%b]\x00", b"%b"])
+)
+def test_what_is_no_json_shows_in_the_cut_or_in_an_item(parts: list[bytes], around: bytes) -> None:
+    text = around % b",".join(parts)
+
+    def cut_and_read() -> list[Any] | None:
+        found = strict_json.items(text)
+        return None if found is None else [strict_json.read(item, above=1) for item in found]
+
+    try:
+        exact_json.parse(text)
+    except Refusal:
+        if len(text) < 2 * strict_json.MAX_MEMBERS:  # how many items are too many is told elsewhere
+            with pytest.raises(Refusal):
+                cut_and_read()

@@ -20,7 +20,6 @@ from gateway.sources.source import (
     Pair,
     Source,
     event_time,
-    first,
     mapping,
     origin,
     text_of,
@@ -57,6 +56,8 @@ class CDEvents(Source):
         stems = [name.removeprefix(_FOLDER).removesuffix(SUFFIX) for name in schemas.texts]
         self._known = {stem for stem in stems if stem.startswith(RELEASED)}
         self._types = sorted(stem for stem in self._known if "+" not in stem)
+        self._schemas = {stem: f"{_FOLDER}{stem}{SUFFIX}" for stem in self._known}
+        self._pairs = {type: _pair(type) for type in self._types}
 
     @classmethod
     def make(cls, settings: Settings, schemas: SchemaStore) -> CDEvents:
@@ -85,24 +86,24 @@ class CDEvents(Source):
         type = _type(document)
         if type.startswith(CUSTOM):
             return _CUSTOM_SCHEMA
-        if type not in self._types:
+        if type not in self._schemas or "+" in type:
             told = self._unknown(type)
             place = f"{document.pointer}/context/type"
             raise UnknownEventType(told, [Problem(place, "enum", f"{type[:60]!r} is not known: {told}")])
-        spec = first(context.get("specversion"), context.get("version"))
-        variant = f"{type}+spec-{spec}"
-        return f"{_FOLDER}{variant if variant in self._known else type}{SUFFIX}"
+        spec = text_of(context.get("specversion")) or text_of(context.get("version"))
+        return self._schemas.get(f"{type}+spec-{spec}") or self._schemas[type]
 
     def check(self, document: Document) -> Sequence[Problem]:
         """The CloudEvents attributes must say what the document says (CloudEvents binding)."""
-        if document.attributes is None or not isinstance(document.data, dict):
+        attributes, data = document.attributes, document.data
+        if attributes is None or not isinstance(data, dict) or _all_same(attributes, data):
             return ()
-        return tuple(self._mismatches(document.attributes, document))
+        return [*self._mismatches(attributes, document)]
 
     def normalise(self, document: Document, schema_id: str) -> Envelope:
         """Subject and predicate are the two words in the event type."""
         context, subject = document.data["context"], document.data["subject"]
-        noun, predicate = _pair(context["type"])
+        noun, predicate = self._pairs.get(context["type"]) or _pair(context["type"])
         return self.envelope(
             document,
             id=context["id"],
@@ -144,6 +145,8 @@ class CDEvents(Source):
 
 def _type(document: Document) -> str:
     """Give the type in the context, else that of the CloudEvent when it is one of CDEvents."""
+    if type(found := mapping(mapping(document.data).get("context")).get("type")) is str:
+        return found
     claimed = (document.attributes or {}).get("type", "")
     node: Any = document.data
     place = document.pointer
@@ -176,8 +179,22 @@ def _pair(type: str) -> Pair:
     return subject, predicate
 
 
+def _all_same(attributes: Mapping[str, str], data: Mapping[str, Any]) -> bool:
+    """Whether both say all the same to the letter, as nearly always."""
+    context, subject = data.get("context"), data.get("subject")
+    return (
+        isinstance(context, dict)
+        and isinstance(subject, dict)
+        and attributes.get("type") == context.get("type")
+        and attributes.get("source") == context.get("source")
+        and attributes.get("subject") == subject.get("id")
+        and attributes.get("id") == context.get("id")
+        and attributes.get("time") == context.get("timestamp")
+    )
+
+
 def _same(attribute: str, outer: str | None, inner: str) -> bool:
-    if attribute != "time" or outer is None:
+    if outer == inner or attribute != "time" or outer is None:
         return outer == inner
     try:
         return timestamps.to_utc(outer) == timestamps.to_utc(inner)
@@ -197,5 +214,7 @@ def _details(content: Mapping[str, Any]) -> Details:
 
 def _reference(value: Any) -> Reference | None:
     """A custom event's content is free, so even a well-known member may hold anything."""
-    id = text_of(mapping(value).get("id"))
-    return Reference(id, text_of(mapping(value).get("source"))) if id else None
+    if not isinstance(value, dict):
+        return None
+    id = text_of(value.get("id"))
+    return Reference(id, text_of(value.get("source"))) if id else None

@@ -33,6 +33,7 @@ _MEDIA_TYPE = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+*-]+ *(?:;.*)?", re.ASCII)
 _FORBIDDEN = re.compile(f"[{NOT_IN_STRINGS}]")
 _HIDDEN = re.compile(f"[{HIDDEN}]")
 _JSON = "application/json"
+_DATA = frozenset({"data", "data_base64"})
 _NAMES = ("id", "source", "type", "subject")
 _PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _NEVER_HEADERS = {
@@ -83,14 +84,14 @@ def structured_attributes(event: Any, schemas: SchemaStore, pointer: str, *, len
     """
     if isinstance(event, dict) and lenient:
         event = {name: value for name, value in event.items() if _legal(name)}
+    if schemas.is_valid(CLOUDEVENT, event) and (plain := _plain(event)):
+        return plain
     found = _attribute_problems(event, schemas, pointer)
     if found:
         raise _refusal(found, pointer, found)
     members: Mapping[str, Any] = event
     return {
-        name: _canonical(value)
-        for name, value in members.items()
-        if name not in ("data", "data_base64") and value is not None
+        name: _canonical(value) for name, value in members.items() if name not in _DATA and value is not None
     }
 
 
@@ -123,7 +124,9 @@ def decoded(event: Mapping[str, Any], pointer: str) -> bytes:
 
 def extensions(attributes: Mapping[str, str] | None) -> dict[str, str]:
     """Give the extension attributes alone: all that CloudEvents itself does not define."""
-    return {name: value for name, value in (attributes or {}).items() if name not in CORE}
+    if not attributes or attributes.keys() <= CORE:
+        return {}
+    return {name: value for name, value in attributes.items() if name not in CORE}
 
 
 def _legal(name: str) -> bool:
@@ -160,7 +163,7 @@ def _attribute_problems(event: Any, schemas: SchemaStore, pointer: str) -> list[
         if len(found) >= MAX_PROBLEMS:
             break
         place = f"{pointer}/{strict_json.escape(name)}"
-        if name in ("data", "data_base64") or not isinstance(value, str) or place in known:
+        if name in _DATA or not isinstance(value, str) or place in known:
             continue
         if _FORBIDDEN.search(value):
             found.append(Problem(place, "characters", "holds a control character"))
@@ -171,6 +174,20 @@ def _attribute_problems(event: Any, schemas: SchemaStore, pointer: str) -> list[
         elif name == "id" and len(value.encode()) > MAX_ID_BYTES:
             found.append(Problem(place, "maxLength", f"is longer than {MAX_ID_BYTES} bytes"))
     return found
+
+
+def _plain(event: Mapping[str, Any]) -> dict[str, str] | None:
+    """Give the attributes of a valid event if a glance shows that they break none of the rules above.
+
+    A character that is forbidden or hidden is not printable to Python; a character has four bytes at most.
+    """
+    attributes = {name: value for name, value in event.items() if name not in _DATA}
+    try:
+        printable = "".join(attributes.values()).isprintable()
+    except TypeError:  # one that is no string
+        return None
+    plain = len(event["id"]) * 4 <= MAX_ID_BYTES and attributes.get("datacontenttype", _JSON) == _JSON
+    return attributes if printable and plain else None
 
 
 def _as_header(problem: Problem) -> Problem:

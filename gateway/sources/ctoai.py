@@ -15,7 +15,6 @@ from gateway.sources.source import (
     first,
     identity,
     labels,
-    mapping,
     origin,
     relative_source,
     text_of,
@@ -142,7 +141,8 @@ class CtoAi(Source):
 
     def recognise(self, document: Document) -> bool:
         """Either of the two names that no other system uses."""
-        return not mapping(document.data).keys().isdisjoint(("event_name", "event_action"))
+        data = document.data
+        return isinstance(data, dict) and ("event_name" in data or "event_action" in data)
 
     def schema(self, document: Document) -> str:
         """One schema for all."""

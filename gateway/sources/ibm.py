@@ -69,11 +69,11 @@ class Ibm(Source):
 
     def recognise(self, document: Document) -> bool:
         """The resource controller's prefix, or its other members around an event_type."""
-        data = mapping(document.data)
-        claimed = (text_of(data.get("event_type")) or "").lower()
-        return claimed.startswith(_PREFIX) or (
-            "event_type" in data and ("event_properties" in data or "event_id" in data)
-        )
+        data = document.data
+        if not isinstance(data, dict) or "event_type" not in data:
+            return False
+        claimed = (text_of(data["event_type"]) or "").lower()
+        return claimed.startswith(_PREFIX) or "event_properties" in data or "event_id" in data
 
     def schema(self, document: Document) -> str:
         """One schema for all."""

@@ -24,7 +24,7 @@ from gateway.sources.source import (
 PREDICATES = {"OPEN": "detected", "RESOLVED": "resolved"}
 TENANT_HEADER = "x-scope-orgid"
 _LABELS = ("title", "type", "category", "source", "sourceSite", "resolution")
-_OWN_MEMBERS = ("recommendation", "resolution", "sourceSite", "metricNames")
+_OWN_MEMBERS = frozenset({"recommendation", "resolution", "sourceSite", "metricNames"})
 
 
 class Incidents(Source):
@@ -41,8 +41,10 @@ class Incidents(Source):
 
     def recognise(self, document: Document) -> bool:
         """Its id, or two of the members that only it has."""
-        data = mapping(document.data)
-        return "incidentId" in data or sum(member in data for member in _OWN_MEMBERS) >= 2
+        data = document.data
+        if not isinstance(data, dict):
+            return False
+        return "incidentId" in data or len(_OWN_MEMBERS & data.keys()) >= 2
 
     def schema(self, document: Document) -> str:
         """The update by id takes seven fields; everything else is the whole incident."""

@@ -146,7 +146,6 @@ class Source(ABC):
             system=self.name,
             origin=origin,
             details=details,
-            payload=document.payload,
             open_ended=open_ended,
             extensions=extensions(document.attributes),
         )
@@ -207,6 +206,8 @@ def labels(pairs: Iterable[tuple[str, Any]]) -> dict[str, str]:
 
 def text_of(value: Any) -> str | None:
     """Give a string or number as text; ``None`` for anything else, and for the empty string."""
+    if type(value) is str:
+        return value or None
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
     if isinstance(value, float) and value.is_integer():
@@ -227,7 +228,7 @@ def first(*values: Any) -> str | None:
 
 def mapping(value: Any) -> Mapping[str, Any]:
     """Give a JSON object, or an empty one in place of anything else."""
-    return value if isinstance(value, Mapping) else {}
+    return value if isinstance(value, dict) else {}
 
 
 def word(text: str) -> str:

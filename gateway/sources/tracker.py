@@ -107,8 +107,12 @@ class Tracker(Source):
 
     def recognise(self, document: Document) -> bool:
         """An attributes object beside one of the members that Tracker puts next to it."""
-        data = mapping(document.data)
-        return "attributes" in data and not data.keys().isdisjoint(("title", "id", "links"))
+        data = document.data
+        return (
+            isinstance(data, dict)
+            and "attributes" in data
+            and not data.keys().isdisjoint(("title", "id", "links"))
+        )
 
     def schema(self, document: Document) -> str:
         """Create or update, by the method; the status numbers by the setting."""

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
+from msgspec import Struct
+
 from gateway import problems, strict_json
 from gateway.denials import Denial
 from gateway.errors import GatewayError
 from gateway.keeper import Quarantined
-from gateway.model import Receipt
+from gateway.model import Outcome, Receipt
 
 JSON = "application/json"
 PROBLEM = "application/problem+json"
@@ -29,8 +31,7 @@ class Answer:
 
 def receipts(taken: Sequence[Receipt]) -> Answer:
     """202: every event is durable; one receipt an event, in the order sent."""
-    events = [_receipt(receipt) for receipt in taken]
-    return json_answer({"events": events}, 202)
+    return Answer(202, strict_json.dump_structs({"events": [_told(receipt) for receipt in taken]}))
 
 
 def quarantined(kept: Quarantined, request_id: str) -> Answer:
@@ -62,20 +63,40 @@ def json_answer(document: Any, status: int) -> Answer:
     return Answer(status, strict_json.dump(document))
 
 
-def _receipt(receipt: Receipt) -> dict[str, Any]:
+class _Subject(Struct):
+    type: str
+    id: str
+
+
+class _Told(Struct, omit_defaults=True):
+    """A receipt as senders read it."""
+
+    id: str
+    source: str
+    subject: _Subject
+    predicate: str
+    topic: str
+    key: str
+    outcome: Outcome
+    partition: int | None
+    offset: int | None
+    duplicate: bool = False
+
+
+def _told(receipt: Receipt) -> _Told:
     envelope, record, placement = receipt.event.envelope, receipt.event.record, receipt.placement
-    told = {
-        "id": envelope.id,
-        "source": envelope.source,
-        "subject": {"type": envelope.subject.type, "id": envelope.subject.id},
-        "predicate": envelope.predicate,
-        "topic": record.topic,
-        "key": record.key.decode(),
-        "outcome": placement.outcome.value,
-        "partition": placement.partition,
-        "offset": placement.offset,
-    }
-    return told | {"duplicate": True} if placement.duplicate else told
+    return _Told(
+        envelope.id,
+        envelope.source,
+        _Subject(envelope.subject.type, envelope.subject.id),
+        envelope.predicate,
+        record.topic,
+        record.key.decode(),
+        placement.outcome,
+        placement.partition,
+        placement.offset,
+        placement.duplicate,
+    )
 
 
 def on_the_wire(answer: Answer, more: Iterable[tuple[bytes, bytes]]) -> bytes:

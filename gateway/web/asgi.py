@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from a2wsgi import WSGIMiddleware
 from flask import Flask
 
+from gateway import slices
 from gateway.errors import Overloaded, Refusal
 from gateway.settings import Settings
 from gateway.web import body
@@ -28,7 +29,7 @@ Result = TypeVar("Result")
 REASON = "gateway.reason"
 
 _OPERATORS = 4  # threads for what is left to Flask: operators' paths, and what is wrong with a path or method
-_LONG = 65_536  # bytes of a body that are not parsed on the loop, where others would wait for it
+_LONG = 65_536  # bytes of a body beyond which the loop does other things in between
 _FREE = 16_384  # bytes of each body that are not counted: small events come in, whoever sends large ones
 
 
@@ -40,7 +41,6 @@ class AsgiDoor:
         self._door = door
         self._routes = Routes(intakes(settings.systems))
         self._bridge = WSGIMiddleware(flask.wsgi_app, workers=_OPERATORS)  # type: ignore[arg-type]
-        self._long = ThreadPoolExecutor(1, "long-bodies")
         self._unread_limit = settings.max_in_flight_bytes
         self._unread = 0
         self._wakeups: Wakeups[Answer] | None = None
@@ -71,13 +71,13 @@ class AsgiDoor:
             return self._door.late(arrival)
 
     async def _take(self, arrival: Arrival, reading: Body) -> Answer:
-        """Publish, off the loop where that is long, and wait. Raises TimeoutError."""
+        """Publish, a long body in slices, and wait. Raises TimeoutError."""
         wakeups = self._wakeups
         if wakeups is None:
             wakeups = self._wakeups = Wakeups(asyncio.get_running_loop())
         taken: Future[Answer]
         if reading.size > _LONG:
-            taken = await wakeups.loop.run_in_executor(self._long, self._door.take, arrival, reading)
+            taken = await slices.spread(self._door.taking(arrival, reading))
         else:
             taken = self._door.take(arrival, reading)
         return await wakeups.result(taken, self._door.longest_wait)

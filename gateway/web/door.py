@@ -10,6 +10,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
+from gateway import slices
 from gateway.credentials import Principal
 from gateway.denials import Denial
 from gateway.errors import (
@@ -27,6 +28,7 @@ from gateway.model import Message, Outcome, Problem
 from gateway.pipeline import Pipeline
 from gateway.publishing.futures import succeed
 from gateway.settings import Settings
+from gateway.slices import Slices
 from gateway.web import answers, handshake
 from gateway.web.answers import Answer
 from gateway.web.body import Body
@@ -111,6 +113,10 @@ class Door:
 
         First it is made sure that the body is whole, and who sent it.
         """
+        return slices.run(self.taking(arrival, body))
+
+    def taking(self, arrival: Arrival, body: Body) -> Slices[Future[Answer]]:
+        """The same in slices, for an event loop that is not to be held by a large batch."""
         answer: Future[Answer] = Future()
         try:
             content = body.whole()
@@ -123,7 +129,8 @@ class Door:
         except Exception as error:  # a bug must let nobody in
             answer.set_result(fault(error, arrival.id))
             return answer
-        self._pipeline.accept(_message(arrival, content)).add_done_callback(
+        taken = yield from self._pipeline.accepting(_message(arrival, content))
+        taken.add_done_callback(
             lambda done: succeed(answer, self._timed(arrival, self._answer(arrival, done))) and None
         )
         return answer
