@@ -1,18 +1,100 @@
-"""How the events of a request ended, from what its publisher answered."""
+"""How the events of a message ended: every one in exactly one outcome, counted once, here."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+import time
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 
 from gateway.errors import GatewayError, InternalError, Refusal
-from gateway.model import Outcome, Placement
+from gateway.keeper import Keeper, Taken
+from gateway.metrics import Metrics
+from gateway.model import Event, Fault, Message, Outcome, Placement, Receipt
+from gateway.publishing.futures import fail, follow, succeed
+from gateway.sources.source import Control
+
+logger = logging.getLogger(__name__)
 
 _HARDEST_LAST = (Outcome.PUBLISHED, Outcome.SPOOLED, Outcome.REJECTED, Outcome.FAILED)
+_UNKNOWN = "unknown"
 
 
-def outcomes(done: Future[tuple[Placement, ...]], events: int) -> Sequence[Outcome]:
-    """Give one outcome an event, in order."""
+class Endings:
+    """Gives what a message comes to; what was refused is kept as a dead letter."""
+
+    def __init__(self, keeper: Keeper, metrics: Metrics) -> None:
+        self._keeper = keeper
+        self._metrics = metrics
+
+    def refused(self, message: Message, refusal: Refusal) -> Future[Taken]:
+        """End a message that is refused whole."""
+        self._count(refusal.systems, Outcome.REJECTED, refusal)
+        return self._keeper.refuse(message, refusal)
+
+    def failed(self, message: Message, events: Sequence[Event] = ()) -> Future[Taken]:
+        """End a message for the exception that is being handled: a bug. Without events it is kept."""
+        taken: Future[Taken] = Future()
+        bug = InternalError("the gateway failed on this request; its id is in the log")
+        self._count([event.envelope.system for event in events] or [_UNKNOWN], Outcome.FAILED, bug)
+        logger.exception("a message could not be taken", extra={"request": message.id})
+        if not events:
+            self._keeper.keep(message, bug)
+        fail(taken, bug)
+        return taken
+
+    def told(self, message: Message, control: Control) -> None:
+        """Count and log what is no event."""
+        self._metrics.count_control(control.system, control.kind)
+        told = {"request": message.id, "system": control.system, "kind": control.kind, "told": control.told}
+        logger.info("control message", extra=told)
+
+    def when(
+        self,
+        published: Future[tuple[Placement, ...]],
+        message: Message,
+        events: tuple[Event, ...],
+        began: float,
+    ) -> Future[Taken]:
+        """Give the receipts, or what stands in their way, once all events are published.
+
+        ``began`` is when they were handed over, by ``time.perf_counter``.
+        """
+        taken: Future[Taken] = Future()
+        published.add_done_callback(lambda done: self._finish(message, events, done, taken, began))
+        return taken
+
+    def _finish(
+        self,
+        message: Message,
+        events: tuple[Event, ...],
+        done: Future[tuple[Placement, ...]],
+        taken: Future[Taken],
+        began: float,
+    ) -> None:
+        error = done.exception()
+        systems = [event.envelope.system for event in events]
+        outcomes = _outcomes(done, len(events))
+        for (system, outcome), number in Counter(zip(systems, outcomes, strict=True)).items():
+            self._metrics.count(system, outcome, _reason(outcome, error), number)
+        if outcomes:
+            self._metrics.time_ack(time.perf_counter() - began, max(outcomes, key=_HARDEST_LAST.index))
+        if isinstance(error, Refusal):
+            error.fault, error.systems = Fault.BROKER, tuple(systems)
+            follow(self._keeper.refuse(message, error), taken)
+        elif error:
+            fail(taken, error)
+        else:
+            succeed(taken, tuple(map(Receipt, events, done.result())))
+
+    def _count(self, systems: Iterable[str], outcome: Outcome, error: GatewayError) -> None:
+        for system, events in Counter(systems).items():
+            self._metrics.count(system, outcome, _reason(outcome, error), events)
+
+
+def _outcomes(done: Future[tuple[Placement, ...]], events: int) -> Sequence[Outcome]:
+    """One outcome an event, in order."""
     error = done.exception()
     if error is None:
         return [placement.outcome for placement in done.result()]
@@ -20,13 +102,8 @@ def outcomes(done: Future[tuple[Placement, ...]], events: int) -> Sequence[Outco
     return (isinstance(error, GatewayError) and error.outcomes) or [alike] * events
 
 
-def hardest(ended: Sequence[Outcome]) -> Outcome:
-    """Give the one outcome that stands for all of a request."""
-    return max(ended, key=_HARDEST_LAST.index)
-
-
-def reason(outcome: Outcome, error: BaseException | None) -> str:
-    """Give the problem type that the sender is answered with, for an event that ended so."""
+def _reason(outcome: Outcome, error: BaseException | None) -> str:
+    """The problem type that the sender is answered with, for an event that ended so."""
     if outcome in (Outcome.PUBLISHED, Outcome.SPOOLED):
         return ""
     return error.type if isinstance(error, GatewayError) else InternalError.type

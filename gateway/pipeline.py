@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from gateway import endings, refusing, slices
 from gateway import envelope as envelopes
+from gateway import refusing, slices
+from gateway.endings import Endings
 from gateway.errors import (
     EnvelopeMismatch,
-    InternalError,
     Refusal,
     SchemaViolation,
     TooLarge,
@@ -31,16 +30,11 @@ from gateway.model import (
     Document,
     Envelope,
     Event,
-    Fault,
     Message,
-    Outcome,
-    Placement,
     Problem,
     Publisher,
-    Receipt,
     Record,
 )
-from gateway.publishing.futures import fail, follow, succeed
 from gateway.routing import Router
 from gateway.schemas import SchemaStore
 from gateway.slices import Slices
@@ -98,6 +92,7 @@ class Pipeline:
         self._max_events = max_events
         self._max_bytes = max_bytes
         self._clock = clock
+        self._endings = Endings(keeper, metrics)
 
     def accept(self, message: Message) -> Future[Taken]:
         """Take a message as far as its receipts, one an event, in the order sent. Counts every outcome.
@@ -109,32 +104,29 @@ class Pipeline:
 
     def accepting(self, message: Message) -> Slices[Future[Taken]]:
         """The same in slices, for an event loop that is not to be held by a large batch."""
-        taken: Future[Taken] = Future()
         watch = self.metrics.watch()
         try:
             prepared = yield from self.preparing(message, watch)
         except Refusal as refusal:
-            self._count(refusal.systems, Outcome.REJECTED, refusal)
-            return self.keeper.refuse(message, refusal)
+            return self._endings.refused(message, refusal)
         except Exception:
-            bug = self._bug(message, ["unknown"])
-            self.keeper.keep(message, bug)
-            fail(taken, bug)
-            return taken
-        events = prepared.events
+            return self._endings.failed(message)
         for control in prepared.controls:
-            self._tell(message, control)
-        began = time.perf_counter()
+            self._endings.told(message, control)
         watch.restart()
         try:
-            haste = self.hastes.of(event.envelope.system for event in events)
-            published = self.publisher.publish([event.record for event in events], haste)
+            taken = self.publish(message, prepared.events)
         except Exception:
-            fail(taken, self._bug(message, [event.envelope.system for event in events]))
-        else:
-            watch.lap(Step.PUBLISH)
-            published.add_done_callback(lambda done: self._finish(message, events, done, taken, began))
+            return self._endings.failed(message, prepared.events)
+        watch.lap(Step.PUBLISH)
         return taken
+
+    def publish(self, message: Message, events: tuple[Event, ...]) -> Future[Taken]:
+        """Step 5 for all events of a message."""
+        began = time.perf_counter()
+        haste = self.hastes.of(event.envelope.system for event in events)
+        published = self.publisher.publish([event.record for event in events], haste)
+        return self._endings.when(published, message, events, began)
 
     def prepare(self, message: Message) -> Prepared:
         """Steps 1 to 4 for every event of a message; one bad event refuses them all."""
@@ -244,41 +236,3 @@ class Pipeline:
             message = f"the normalised event has {record.size} bytes, over {self._max_record_bytes}"
             raise TooLarge(message, [Problem(document.pointer, "size", message)])
         return record
-
-    def _finish(
-        self,
-        message: Message,
-        events: tuple[Event, ...],
-        done: Future[tuple[Placement, ...]],
-        taken: Future[Taken],
-        began: float,
-    ) -> None:
-        error = done.exception()
-        systems = [event.envelope.system for event in events]
-        outcomes = endings.outcomes(done, len(events))
-        for (system, outcome), number in Counter(zip(systems, outcomes, strict=True)).items():
-            self._count([system] * number, outcome, error)
-        if outcomes:
-            self.metrics.time_ack(time.perf_counter() - began, endings.hardest(outcomes))
-        if isinstance(error, Refusal):
-            error.fault, error.systems = Fault.BROKER, tuple(systems)
-            follow(self.keeper.refuse(message, error), taken)
-        elif error:
-            fail(taken, error)
-        else:
-            succeed(taken, tuple(map(Receipt, events, done.result())))
-
-    def _bug(self, message: Message, systems: Iterable[str]) -> InternalError:
-        bug = InternalError("the gateway failed on this request; its id is in the log")
-        self._count(systems, Outcome.FAILED, bug)
-        logger.exception("a message could not be taken", extra={"request": message.id})
-        return bug
-
-    def _tell(self, message: Message, control: Control) -> None:
-        self.metrics.count_control(control.system, control.kind)
-        told = {"request": message.id, "system": control.system, "kind": control.kind, "told": control.told}
-        logger.info("control message", extra=told)
-
-    def _count(self, systems: Iterable[str], outcome: Outcome, error: BaseException | None) -> None:
-        for system, events in Counter(systems).items():
-            self.metrics.count(system, outcome, endings.reason(outcome, error), events)
