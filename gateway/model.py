@@ -11,6 +11,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from itertools import chain
 from typing import Any, Protocol
 
 
@@ -164,6 +165,7 @@ class Record:
     headers: tuple[tuple[str, bytes], ...]
     source: str = ""
     id: str = ""
+    _size: int = field(default=-1, init=False, repr=False, compare=False)
 
     @property
     def lane(self) -> tuple[str, bytes]:
@@ -173,7 +175,10 @@ class Record:
     @property
     def size(self) -> int:
         """Bytes of key, value and headers together, as counted against memory and disk bounds."""
-        return len(self.key) + len(self.value) + sum(len(name) + len(value) for name, value in self.headers)
+        if self._size < 0:  # asked for at every step, so it is counted once
+            size = len(self.key) + len(self.value) + sum(map(len, chain.from_iterable(self.headers)))
+            object.__setattr__(self, "_size", size)
+        return self._size
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,7 +94,7 @@ def fail(producer: KafkaProducer) -> None:
     def send(*_: Any, **__: Any) -> None:
         raise RuntimeError("fatal")
 
-    producer.send = send
+    producer._accumulator.append = send
 
 
 class Broken:
