@@ -187,10 +187,13 @@ class KafkaPython:
 
     def _tell_partial(self) -> None:
         while self._partial:
+            sending, _ = self._partial.popitem()
             try:
-                self._tell(self._partial.popitem()[0])
+                self._tell(sending)
             except Exception:  # the teller must live on
                 logger.exception("acknowledgements could not be told")
+            if sending.ends:  # came meanwhile, and noted nothing since it was not the first
+                self._partial[sending] = None
 
     def _failed(self, sending: Sent, index: int, error: BaseException) -> None:
         if not sending.told[index]:
