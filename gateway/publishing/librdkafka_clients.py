@@ -18,6 +18,9 @@ from gateway.settings import Settings
 logger = logging.getLogger(__name__)
 
 _PROBE_SECONDS = 3.0
+# A new producer asks for its id before it is connected, and again half a second later: nobody can see when it
+# has one, and until then it sends nothing.
+_ID_SECONDS = 0.6
 _TOO_LARGE = (KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE)
 _REFUSED = (
     KafkaError.INVALID_MSG,
@@ -146,7 +149,9 @@ class Library:
             # Its errors, such as wrong credentials, are told where it is polled, and by nothing else.
             producers.poll(0)
         topics = frozenset(producers.together.list_topics(timeout=_PROBE_SECONDS).topics)
-        self._spare = None
+        if self._spare is not None:
+            time.sleep(_ID_SECONDS)
+            self._spare = None
         return producers, topics
 
     def learn(self, producers: Producers, topics: Collection[str]) -> None:
