@@ -28,6 +28,7 @@ logger = logging.getLogger(__name__)
 
 _POLL_SECONDS = 0.1
 _PAUSE_SECONDS = 0.0005
+_SETTLE_SECONDS = 0.005
 _IDLE_SECONDS = 0.02
 
 
@@ -178,8 +179,7 @@ class Librdkafka:
             self._stop.wait(_IDLE_SECONDS)
         else:
             producers.poll(_POLL_SECONDS)
-            # The next reports are on their way: many at once cost the other threads fewer interruptions.
-            self._stop.wait(_PAUSE_SECONDS)
+            self._stop.wait(_PAUSE_SECONDS)  # more reports at once interrupt the other threads less often
             producers.poll(0)
         for old in self._old:
             old.poll(0)
@@ -212,11 +212,13 @@ class Librdkafka:
         order; so is a batch that was too large, each record alone. What is in flight cannot be taken back,
         but after a failure librdkafka sends nothing until it has numbers for a new sequence.
         """
+        final = all(alone and clients.is_too_large(error) for _, _, error, alone in self._failures)
         for producers in dict.fromkeys(failure[0].producer for failure in self._failures):
             with producers.lock:
-                if not producers.closed:
+                if not (producers.closed or final):
                     producers.purge(in_flight=False)
-                    producers.poll(0)
+                    while producers.poll(_SETTLE_SECONDS):  # what is taken back comes bit by bit
+                        pass
                 failed = [failure for failure in self._failures if failure[0].producer is producers]
                 self._failures = [
                     failure for failure in self._failures if failure[0].producer is not producers

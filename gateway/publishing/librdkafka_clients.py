@@ -107,12 +107,13 @@ class Producers:
             self.alone = self._made(_ALONE)
         return self.alone
 
-    def poll(self, seconds: float) -> None:
-        """Serve delivery reports; wait that long for the first."""
+    def poll(self, seconds: float) -> int:
+        """Serve delivery reports, and count them; wait that long for the first."""
         if self.alone is None:
-            self.together.poll(seconds)
-        elif not (self.alone.poll(0) + self.together.poll(0)):
-            (self.alone if len(self.alone) else self.together).poll(min(seconds, 0.002))
+            return self.together.poll(seconds)
+        if served := self.alone.poll(0) + self.together.poll(0):
+            return served
+        return (self.alone if len(self.alone) else self.together).poll(min(seconds, 0.002))
 
     def __len__(self) -> int:
         """Count the records that have no report yet."""
