@@ -50,7 +50,6 @@ class Librdkafka:
         self._rebuilt = rebuilt
         self._supervision = supervision or Supervision()
         self._sendings: Sendings[Producers] = Sendings()
-        # The poller's, as the producer's reports leave them.
         self._reported: list[Sent] = []
         self._failures: list[tuple[Sent, int, KafkaError, bool]] = []
         self._narrow: set[str] = set()  # topics that refused a batch as too large
