@@ -18,6 +18,7 @@ from itertools import chain
 from typing import Any, Protocol
 
 from msgspec import Struct
+from msgspec.structs import force_setattr
 
 from gateway.haste import NO_HASTE, Haste
 
@@ -160,7 +161,8 @@ class Record(Struct, frozen=True, kw_only=True):
     """What is published: a Kafka record.
 
     ``source`` and ``id`` tell the event apart from all others, as CloudEvents has it; empty in a record that
-    was read back.
+    was read back. ``size`` is the bytes of key, value and headers together, as counted against memory and
+    disk bounds.
     """
 
     topic: str
@@ -169,16 +171,17 @@ class Record(Struct, frozen=True, kw_only=True):
     headers: tuple[tuple[str, bytes], ...]
     source: str = ""
     id: str = ""
+    size: int = 0
 
     @property
     def lane(self) -> tuple[str, bytes]:
         """What keeps its order: one key in one topic."""
         return self.topic, self.key
 
-    @property
-    def size(self) -> int:
-        """Bytes of key, value and headers together, as counted against memory and disk bounds."""
-        return len(self.key) + len(self.value) + sum(map(len, chain.from_iterable(self.headers)))
+    def __post_init__(self) -> None:
+        """Count it once: it is asked for at every step."""
+        size = len(self.key) + len(self.value) + sum(map(len, chain.from_iterable(self.headers)))
+        force_setattr(self, "size", size)
 
 
 class Event(Struct, frozen=True):

@@ -52,6 +52,9 @@ class StepKafka:
         return self.available and topic not in self.missing
 
     def send(self, records: Sequence[Record], ended: Ended) -> None:
+        if self.fickle and self._rng.random() < 0.05:  # it takes none, and says so before this returns
+            ended([(index, Unavailable("failed")) for index in range(len(records))])
+            return
         for index, sent in enumerate(records):
             known = [one.value for one in (*self.written, *(held for held, _, _ in self.held))]
             self.twice += [sent.value] * (sent.value in known)

@@ -66,14 +66,12 @@ class Dispatch:
         with self._locked():
             self._look()
             items = [Item(record, request, index) for index, record in enumerate(request.records)]
-            # Asked once a lane: a topic may come back between two records of one.
-            asked = set() if straight_to_spool else {record.lane for record in request.records}
-            lanes = set(filter(self._goes_direct, asked))
-            direct = [item for item in items if item.record.lane in lanes]
+            direct, behind = ([], [*items]) if straight_to_spool else self._parted(items)
             if direct and self._held.reserve([item.record for item in direct]):
                 self._go_away()
-                direct, lanes = [], set()
-            self._put_behind([item for item in items if item.record.lane not in lanes])
+                direct, behind = [], items
+            if behind:
+                self._put_behind(behind)
             self._to_client(direct)
         return bool(direct)
 
@@ -175,9 +173,21 @@ class Dispatch:
         elif self.away and self._known and not self._under_way and not self._shelf.backlog:
             self.away = False
 
-    def _goes_direct(self, lane: Lane) -> bool:
-        usual = self._known and not self.away and not self._always_spool
-        return usual and self._client.takes(lane[0]) and lane not in self._shelf.backlog
+    def _parted(self, items: Sequence[Item]) -> tuple[list[Item], list[Item]]:
+        """Tell those that go to the client from those that go to the spool.
+
+        Asked once a topic, not once a record: a topic may come back between two records of one lane.
+        """
+        if self.away or self._always_spool or not self._known:
+            return [], [*items]
+        taken = {topic for topic in {item.record.topic for item in items} if self._client.takes(topic)}
+        direct: list[Item] = []
+        behind: list[Item] = []
+        backlog = self._shelf.backlog
+        for item in items:
+            goes = item.record.topic in taken and not (backlog and item.record.lane in backlog)
+            (direct if goes else behind).append(item)
+        return direct, behind
 
     def _reserve(self, record: Record) -> bool:
         """Make room for a row; one that is larger than all the room goes alone."""
@@ -189,9 +199,7 @@ class Dispatch:
     def _to_client(self, items: Sequence[Item]) -> None:
         if not items:
             return
-        for item in items:
-            item.with_client = True
-            self._under_way.add(item)
+        self._under_way.add(items)
         records = [item.record for item in items]
         self._client.send(records, lambda ends: self._ended(items, ends))
 
@@ -220,22 +228,20 @@ class Dispatch:
     def _ended(self, items: Sequence[Item], ends: Sequence[tuple[int, End]]) -> None:
         """The client has them acknowledged, gave them up, or was told that Kafka never takes them."""
         with self._locked():
-            for index, end in ends:
-                self._one_ended(items[index], end)
-            self._held.release(items[index].record for index, _ in ends)
-
-    def _one_ended(self, item: Item, end: End) -> None:
-        item.with_client = False
-        if item.request is None:
-            self._pace.ended(acknowledged=isinstance(end, Placement))
-        if isinstance(end, Placement):
-            self._back()
-            self._shelf.acknowledged(item, end)
-        elif isinstance(end, Refusal):
-            self._shelf.refused(item, end)
-        else:
-            self._given_up(item)
-        self._under_way.remove(item)
+            ended = [items[index] for index, _ in ends]
+            for item, (_, end) in zip(ended, ends, strict=True):
+                item.with_client = False
+                if item.request is None:
+                    self._pace.ended(acknowledged=isinstance(end, Placement))
+                if isinstance(end, Placement):
+                    self._back()
+                    self._shelf.acknowledged(item, end)
+                elif isinstance(end, Refusal):
+                    self._shelf.refused(item, end)
+                else:
+                    self._given_up(item)
+                self._under_way.remove(item)
+            self._held.release([item.record for item in ended])
 
     def _given_up(self, item: Item) -> None:
         """It has to be sent again, before all others of its lane."""
@@ -247,5 +253,5 @@ class Dispatch:
 
     def _back(self) -> None:
         if self.away:
+            self.away = False
             logger.info("Kafka acknowledges")
-        self.away = False

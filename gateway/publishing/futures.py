@@ -54,6 +54,7 @@ class Deadlines:
         self._open: deque[tuple[float, Future[object], Callable[[], object]]] = deque()
         self._wake = threading.Condition()
         self._stopped = False
+        self._idle = False  # the thread waits for something to watch; otherwise until something is due
         self._thread = threading.Thread(target=self._run, name="deadlines", daemon=True)
 
     def start(self) -> None:
@@ -64,8 +65,11 @@ class Deadlines:
         """Call ``late`` from the thread if the future is still open after the wait; at once if stopped."""
         with self._wake:
             if not self._stopped:
+                while self._open and self._open[0][1].done():  # so that they are kept no longer than needed
+                    self._open.popleft()
                 self._open.append((time.monotonic() + self._wait, future, late))  # type: ignore[arg-type]
-                self._wake.notify()
+                if self._idle:
+                    self._wake.notify()
                 return
         late()
 
@@ -83,7 +87,9 @@ class Deadlines:
         while True:
             with self._wake:
                 while not self._open and not self._stopped:
+                    self._idle = True
                     self._wake.wait()
+                self._idle = False
                 if not self._open:
                     return
                 due, future, late = self._open[0]

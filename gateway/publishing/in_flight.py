@@ -25,7 +25,7 @@ class InFlight:
 
     def reserve(self, records: Iterable[Record]) -> GatewayError | None:
         """Count the records in, all or none; give the reason when there is no room."""
-        size = sum(record.size for record in records)
+        size = sum([record.size for record in records])
         if size > self._limit:
             message = (
                 f"the events of this request have {size} bytes together, at most {self._limit} are taken"
@@ -44,6 +44,6 @@ class InFlight:
 
     def release(self, records: Iterable[Record]) -> None:
         """Count records out, once each."""
-        size = sum(record.size for record in records)
+        size = sum([record.size for record in records])
         with self._lock:
             self._bytes -= size

@@ -1,50 +1,37 @@
 """The Kafka client over kafka-python: acknowledged only after all in-sync replicas have the record.
 
-One thread, the *sender*, hands records to the producer in the order they came, so that no request thread ever
-waits for Kafka's metadata.
+Records are put into the producer's batches by whoever sends them, which never blocks: no topic is written
+to before its partitions are known. Acknowledgements come from the producer's own thread, a record at a time;
+they are told once all of a request are there. One thread, the *teller*, tells those that wait too long.
 """
 
 from __future__ import annotations
 
-import itertools
 import logging
-import queue
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from kafka import KafkaProducer
-from kafka.errors import KafkaTimeoutError
 
 from gateway.errors import GatewayError, Unavailable
 from gateway.model import Health, Outcome, Placement, Record
 from gateway.publishing import kafka_clients
 from gateway.publishing.client import End, Ended, Lane
 from gateway.publishing.kafka_connection import AWAY, KafkaConnection
+from gateway.publishing.kafka_places import Places
+from gateway.publishing.sendings import UNKNOWN, Sending, Sendings
 from gateway.publishing.supervision import Supervision
 from gateway.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-_UNKNOWN = "Kafka did not take the event; it may have been written"
+Sent = Sending[KafkaProducer]
 
-
-@dataclass(frozen=True, slots=True)
-class _Sending:
-    number: int
-    records: Sequence[Record]
-    ended: Ended
-
-
-@dataclass(frozen=True, slots=True)
-class _Sent:
-    record: Record
-    index: int
-    ended: Ended
-    producer: KafkaProducer | None
+_COMPANY_SECONDS = 0.02  # how long an acknowledgement waits for those of the same request
+_LOOK_SECONDS = 1.0
 
 
 class KafkaPython:
@@ -64,27 +51,27 @@ class KafkaPython:
         """
         self._rebuilt = rebuilt
         self._supervision = supervision or Supervision()
-        self._queue: queue.SimpleQueue[_Sending | None] = queue.SimpleQueue()
-        self._queued = itertools.count(1)
-        self._barred: dict[Lane, int] = {}  # the sender's: what was queued before that number is not sent
-        # In the order sent. To take a record out is to end it, so that it ends once whoever comes first.
-        self._outstanding: dict[int, _Sent] = {}
-        self._numbers = itertools.count()
-        self._sender = threading.Thread(target=self._send_all, name="kafka-sender", daemon=True)
+        self._sendings: Sendings[KafkaProducer] = Sendings()
+        self._lock = threading.Lock()  # for the order of what is given
+        self._places = Places(None)
+        self._looked = 0.0
+        self._partial: dict[Sent, None] = {}  # some of their acknowledgements are not told yet
+        self._acknowledged_some = threading.Event()
         self._connection: KafkaConnection[KafkaProducer] = KafkaConnection(
             kafka_clients.Library(settings),
             settings,
             topics,
             self._supervision,
-            lambda: bool(self._outstanding),
+            lambda: bool(self._sendings),
             self._replaced,
         )
+        self._teller = threading.Thread(target=self._tell_all, name="kafka-teller", daemon=True)
         self._closed = False
 
     def start(self) -> None:
         """Start the threads; the connection is made by them, however long it takes."""
         self._connection.start()
-        self._sender.start()
+        self._teller.start()
 
     @property
     def available(self) -> bool:
@@ -96,8 +83,19 @@ class KafkaPython:
         return self._connection.takes(topic)
 
     def send(self, records: Sequence[Record], ended: Ended) -> None:
-        """Queue the records for the sender thread."""
-        self._queue.put(_Sending(next(self._queued), records, ended))
+        """Give the records to the producer; what it does not take ends before this returns."""
+        with self._lock:
+            producer = None if self._closed else self._connection.producer
+            if producer is not None:
+                sending = self._sendings.add(records, ended, producer)
+                not_given = self._give(sending)
+        if producer is None:
+            ended([(index, Unavailable(AWAY)) for index in range(len(records))])
+            return
+        if producer is not self._connection.producer:  # replaced meanwhile: nobody else will end this
+            self._sendings.give_up(producer)
+        if not_given:
+            self._sendings.tell(sending, not_given)
 
     def healthy(self) -> Health:
         """Ready while the brokers answer and at least one topic is there; the missing ones are named."""
@@ -107,86 +105,112 @@ class KafkaPython:
         """Let what was sent be acknowledged within the time, then end the rest."""
         if self._closed:
             return
-        self._closed = True
-        end = time.monotonic() + seconds
-        self._queue.put(None)
-        if self._sender.is_alive():
-            self._sender.join(timeout=seconds)
-        self._connection.close(max(0.0, end - time.monotonic()))
-        for sending in self._left():
-            for index in range(len(sending.records)):
-                sending.ended([(index, Unavailable(AWAY))])
-        for number in list(self._outstanding):
-            self._end(number, Unavailable(_UNKNOWN))
+        with self._lock:
+            self._closed = True
+        self._connection.close(seconds)
+        self._acknowledged_some.set()
+        if self._teller.is_alive():
+            self._teller.join(timeout=1)
+        self._tell_partial()
+        self._sendings.give_up()
 
-    # -- the sender thread, and kafka-python's own, which calls back ----------------------------------------
+    # -- giving records, under the lock ---------------------------------------------------------------------
 
-    def _left(self) -> Iterator[_Sending]:
-        with suppress(queue.Empty):  # the sender may be at it, too
-            while True:
-                if sending := self._queue.get_nowait():
-                    yield sending
+    def _give(self, sending: Sent) -> list[tuple[int, End]]:
+        """Give records to the producer; tell the ends of those that it does not take.
 
-    def _send_all(self) -> None:
-        while (sending := self._queue.get()) is not None:
-            for index, record in enumerate(sending.records):
-                try:
-                    self._send(record, index, sending)
-                except Exception:  # this thread must live on
-                    logger.exception("a record could not be given to Kafka")
-            if self._queue.empty():
-                self._barred.clear()
+        Where one is not taken, those behind it in its lane are not given.
+        """
+        producer, places = sending.producer, self._places_of(sending.producer)
+        not_given: list[tuple[int, End]] = []
+        barred: set[Lane] = set()
+        wake = False
+        for index, record in enumerate(sending.records):
+            try:
+                if barred and record.lane in barred:
+                    raise Unavailable(AWAY)
+                if (place := places.of(record.topic, record.key)) is None:
+                    self._connection.forget(record.topic)
+                    raise Unavailable(AWAY)  # not waited for: that would hold up the other topics
+                sent, news = kafka_clients.append(producer, place, record)
+                wake = wake or news
+            except Exception as error:  # kafka-python raises ValueError, TypeError and more
+                not_given.append((index, self._not_given(record, error)))
+                if isinstance(not_given[-1][1], Unavailable):
+                    barred.add(record.lane)
+            else:
+                sent.add_callback(partial(self._acknowledged, sending, index))
+                sent.add_errback(partial(self._failed, sending, index))
+        if wake:
+            kafka_clients.wake(producer)
+        return not_given
 
-    def _send(self, record: Record, index: int, sending: _Sending) -> None:
-        """Give a record to the producer; when that fails, what waits behind it in its lane fails with it."""
-        number, producer = next(self._numbers), self._connection.producer
-        self._outstanding[number] = _Sent(record, index, sending.ended, producer)
-        try:
-            if producer is None or not self.takes(record.topic):
-                raise Unavailable(AWAY)  # not waited for: that would hold up the other topics
-            if sending.number < self._barred.get(record.lane, 0):
-                raise Unavailable(AWAY)
-            sent = producer.send(
-                record.topic, key=record.key, value=record.value, headers=list(record.headers)
-            )
-        except Exception as error:  # kafka-python raises ValueError, TypeError and more beside its own tree
-            refused = kafka_clients.refusal(error, record) is not None
-            if isinstance(error, KafkaTimeoutError):
-                self._connection.forget(record.topic)
-            elif not (refused or isinstance(error, GatewayError)) and producer is self._connection.producer:
-                self._supervision.fault()
-            self._failed(number, error)
-            if not refused:
-                self._barred[record.lane] = next(self._queued)
-        else:
-            sent.add_callback(lambda metadata: self._acknowledged(number, metadata))
-            sent.add_errback(lambda error: self._failed(number, error))
+    def _places_of(self, producer: KafkaProducer) -> Places:
+        if self._places.producer is not producer:
+            self._places = Places(producer)
+        if (now := time.monotonic()) > self._looked + _LOOK_SECONDS:
+            self._looked = now
+            self._places.look()
+        return self._places
 
-    def _acknowledged(self, number: int, metadata: Any) -> None:
+    def _not_given(self, record: Record, error: Exception) -> End:
+        refused = kafka_clients.refusal(error, record)
+        if refused is None and not isinstance(error, GatewayError):
+            self._supervision.fault()
+        return self._end_of(record, error)
+
+    # -- what kafka-python's thread calls back, and the teller ----------------------------------------------
+
+    def _acknowledged(self, sending: Sent, index: int, metadata: Any) -> None:
+        ends = sending.ends
+        ends.append((index, Placement(Outcome.PUBLISHED, metadata.partition, metadata.offset)))
+        if (ready := len(ends)) == sending.open:
+            self._tell(sending)
+        elif ready == 1:
+            self._partial[sending] = None
+            self._acknowledged_some.set()
+
+    def _tell(self, sending: Sent) -> None:
+        """Tell what was acknowledged; another thread may add to it meanwhile."""
         self._supervision.progress()
-        self._end(number, Placement(Outcome.PUBLISHED, metadata.partition, metadata.offset))
+        ready = len(sending.ends)
+        told = sending.ends[:ready]
+        del sending.ends[:ready]
+        self._sendings.tell(sending, told)
 
-    def _failed(self, number: int, error: BaseException) -> None:
-        sent = self._outstanding.get(number)
-        if sent is None:
-            return
-        refusal = kafka_clients.refusal(error, sent.record)
+    def _tell_all(self) -> None:
+        while not self._closed:
+            self._acknowledged_some.wait()
+            self._acknowledged_some.clear()
+            time.sleep(_COMPANY_SECONDS)
+            self._tell_partial()
+
+    def _tell_partial(self) -> None:
+        while self._partial:
+            sending, _ = self._partial.popitem()
+            try:
+                self._tell(sending)
+            except Exception:  # the teller must live on
+                logger.exception("acknowledgements could not be told")
+            if sending.ends:  # came meanwhile, and noted nothing since it was not the first
+                self._partial[sending] = None
+
+    def _failed(self, sending: Sent, index: int, error: BaseException) -> None:
+        if not sending.told[index]:
+            self._sendings.tell(sending, [(index, self._end_of(sending.records[index], error))])
+
+    def _end_of(self, record: Record, error: BaseException) -> End:
+        """Say what an error means for the record, and draw what follows for its topic."""
+        refusal = kafka_clients.refusal(error, record)
         if refusal is not None:
             self._supervision.progress()  # the brokers answered, if with a no
         elif kafka_clients.is_about_topic(error):
-            self._connection.shun(sent.record.topic)
-        told = {"topic": sent.record.topic, "error": type(error).__name__}
+            self._connection.shun(record.topic)
+        told = {"topic": record.topic, "error": type(error).__name__}
         logger.log(logging.WARNING if refusal else logging.DEBUG, "Kafka did not take a record", extra=told)
-        self._end(number, refusal or Unavailable(_UNKNOWN))
-
-    def _end(self, number: int, end: End) -> None:
-        sent = self._outstanding.pop(number, None)
-        if sent is not None:
-            sent.ended([(sent.index, end)])
+        return refusal or Unavailable(UNKNOWN)
 
     def _replaced(self, producer: KafkaProducer) -> None:
         """End what only a producer that is gone could have acknowledged."""
         self._rebuilt()
-        for number, sent in list(self._outstanding.items()):
-            if sent.producer is producer:
-                self._end(number, Unavailable(_UNKNOWN))
+        self._sendings.give_up(producer)

@@ -27,6 +27,8 @@ from gateway.settings import Settings
 logger = logging.getLogger(__name__)
 
 _POLL_SECONDS = 0.1
+_PAUSE_SECONDS = 0.0005
+_SETTLE_SECONDS = 0.005
 _IDLE_SECONDS = 0.02
 
 
@@ -48,7 +50,6 @@ class Librdkafka:
         self._rebuilt = rebuilt
         self._supervision = supervision or Supervision()
         self._sendings: Sendings[Producers] = Sendings()
-        # The poller's, as the producer's reports leave them.
         self._reported: list[Sent] = []
         self._failures: list[tuple[Sent, int, KafkaError, bool]] = []
         self._narrow: set[str] = set()  # topics that refused a batch as too large
@@ -177,6 +178,8 @@ class Librdkafka:
             self._stop.wait(_IDLE_SECONDS)
         else:
             producers.poll(_POLL_SECONDS)
+            self._stop.wait(_PAUSE_SECONDS)  # more reports at once interrupt the other threads less often
+            producers.poll(0)
         for old in self._old:
             old.poll(0)
         self._old = [old for old in self._old if len(old)]
@@ -208,11 +211,13 @@ class Librdkafka:
         order; so is a batch that was too large, each record alone. What is in flight cannot be taken back,
         but after a failure librdkafka sends nothing until it has numbers for a new sequence.
         """
+        final = all(alone and clients.is_too_large(error) for _, _, error, alone in self._failures)
         for producers in dict.fromkeys(failure[0].producer for failure in self._failures):
             with producers.lock:
-                if not producers.closed:
+                if not (producers.closed or final):
                     producers.purge(in_flight=False)
-                    producers.poll(0)
+                    while producers.poll(_SETTLE_SECONDS):  # what is taken back comes bit by bit
+                        pass
                 failed = [failure for failure in self._failures if failure[0].producer is producers]
                 self._failures = [
                     failure for failure in self._failures if failure[0].producer is not producers

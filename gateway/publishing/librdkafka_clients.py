@@ -18,6 +18,9 @@ from gateway.settings import Settings
 logger = logging.getLogger(__name__)
 
 _PROBE_SECONDS = 3.0
+# A new producer asks for its id before it is connected, and again half a second later: nobody can see when it
+# has one, and until then it sends nothing.
+_ID_SECONDS = 0.6
 _TOO_LARGE = (KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE)
 _REFUSED = (
     KafkaError.INVALID_MSG,
@@ -104,12 +107,13 @@ class Producers:
             self.alone = self._made(_ALONE)
         return self.alone
 
-    def poll(self, seconds: float) -> None:
-        """Serve delivery reports; wait that long for the first."""
+    def poll(self, seconds: float) -> int:
+        """Serve delivery reports, and count them; wait that long for the first."""
         if self.alone is None:
-            self.together.poll(seconds)
-        elif not (self.alone.poll(0) + self.together.poll(0)):
-            (self.alone if len(self.alone) else self.together).poll(min(seconds, 0.002))
+            return self.together.poll(seconds)
+        if served := self.alone.poll(0) + self.together.poll(0):
+            return served
+        return (self.alone if len(self.alone) else self.together).poll(min(seconds, 0.002))
 
     def __len__(self) -> int:
         """Count the records that have no report yet."""
@@ -146,7 +150,9 @@ class Library:
             # Its errors, such as wrong credentials, are told where it is polled, and by nothing else.
             producers.poll(0)
         topics = frozenset(producers.together.list_topics(timeout=_PROBE_SECONDS).topics)
-        self._spare = None
+        if self._spare is not None:
+            time.sleep(_ID_SECONDS)
+            self._spare = None
         return producers, topics
 
     def learn(self, producers: Producers, topics: Collection[str]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from gateway.publishing.client import Lane
 from gateway.publishing.request import Item
@@ -21,16 +21,27 @@ class UnderWay:
         """Whether the client has a record of that topic and key."""
         return lane in self._lanes
 
-    def add(self, item: Item) -> None:
-        """The client has it, behind all others."""
-        self._lanes.setdefault(item.record.lane, {})[item] = None
+    def add(self, items: Iterable[Item]) -> None:
+        """The client has them, behind all others."""
+        lanes = self._lanes
+        for item in items:
+            item.with_client = True
+            record = item.record
+            lane = record.topic, record.key
+            if lane in lanes:
+                lanes[lane][item] = None
+            else:
+                lanes[lane] = {item: None}
 
     def remove(self, item: Item) -> None:
         """It has ended."""
-        items = self._lanes[item.record.lane]
-        del items[item]
-        if not items:
-            del self._lanes[item.record.lane]
+        record = item.record
+        lane = record.topic, record.key
+        items = self._lanes[lane]
+        if len(items) == 1 and item in items:
+            del self._lanes[lane]
+        else:
+            del items[item]
 
     def waiting(self) -> list[Item]:
         """Give what would be lost with the client, lane by lane."""

@@ -17,18 +17,18 @@ from tests.consumer_schemas import assert_is_dead_letter
 from tests.examples import REQUEST_ID, Example, envelope_of, examples
 from tests.integration.consuming import Consumed, consume
 from tests.integration.processes import GATEWAY, GatewayProcess, command, serving, until
+from tests.integration.senders import CLIENTS
 
 pytestmark = pytest.mark.kafka
 
-PREFIX = "endtoend"
 
-
-@pytest.fixture(scope="module")
-def chosen(kafka: Broker) -> settings.Settings:
+@pytest.fixture(scope="module", params=CLIENTS)
+def chosen(kafka: Broker, request: pytest.FixtureRequest) -> settings.Settings:
     return settings.load(
         {
             "GATEWAY_KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap,
-            "GATEWAY_TOPIC_PREFIX": PREFIX,
+            "GATEWAY_TOPIC_PREFIX": f"endtoend-{request.param}",
+            "GATEWAY_KAFKA_CLIENT": request.param,
             "GATEWAY_TOPIC_PARTITIONS": "3",
         }
     )
@@ -43,11 +43,15 @@ def topics(chosen: settings.Settings) -> tuple[str, ...]:
 
 @pytest.fixture(scope="module")
 def gateway(
-    kafka: Broker, topics: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory
+    chosen: settings.Settings, topics: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[GatewayProcess]:
     folder = tmp_path_factory.mktemp("gateway")
-    chosen = {"kafka_bootstrap_servers": kafka.bootstrap, "topic_prefix": PREFIX}
-    with serving(folder, GATEWAY, **chosen, ack="broker") as process:  # so that receipts say where
+    names = {
+        "kafka_bootstrap_servers": ",".join(chosen.kafka_bootstrap_servers),
+        "kafka_client": chosen.kafka_client,
+        "topic_prefix": chosen.topic_prefix,
+    }
+    with serving(folder, GATEWAY, **names, ack="broker") as process:  # so that receipts say where
         process.wait_until_ready()
         yield process
 
@@ -76,7 +80,7 @@ def taken(
 
 
 def test_every_valid_example_is_on_its_topic_with_its_key_headers_and_envelope(
-    kafka: Broker, gateway: GatewayProcess, topics: tuple[str, ...]
+    kafka: Broker, chosen: settings.Settings, gateway: GatewayProcess, topics: tuple[str, ...]
 ) -> None:
     sent = [
         (expected, receipt)
@@ -87,7 +91,7 @@ def test_every_valid_example_is_on_its_topic_with_its_key_headers_and_envelope(
     schemas = SchemaStore(folder())
     for expected, receipt in sent:
         record = placed.pop((receipt["topic"], receipt["partition"], receipt["offset"]))
-        assert record.topic == expected["topic"].replace("events", PREFIX, 1)
+        assert record.topic == expected["topic"].replace("events", chosen.topic_prefix, 1)
         assert record.key.decode() == receipt["key"] == expected["key"].replace(REQUEST_ID, receipt["id"])
         assert record.headers["ce_id"].decode() == receipt["id"]
         assert not schemas.check(ENVELOPE, json.loads(record.value))
@@ -105,7 +109,7 @@ def same_but_for_the_clock(expected: dict[str, Any], record: Consumed, id: str) 
 
 
 def test_records_of_one_key_lie_in_one_partition_in_the_order_they_were_accepted(
-    kafka: Broker, gateway: GatewayProcess
+    kafka: Broker, chosen: settings.Settings, gateway: GatewayProcess
 ) -> None:
     event = {"event_name": "incident", "event_action": "initiated", "team_id": "t", "commit": "one-key"}
     offsets = []
@@ -113,12 +117,14 @@ def test_records_of_one_key_lie_in_one_partition_in_the_order_they_were_accepted
         body = json.dumps(event | {"number": number}).encode()
         offsets.append(taken(gateway, "/events", body)[0])
     assert len({receipt["partition"] for receipt in offsets}) == 1
-    found = consume(kafka.bootstrap, [f"{PREFIX}.incident.detected"])
+    found = consume(kafka.bootstrap, [f"{chosen.topic_prefix}.incident.detected"])
     mine = [r for r in found if r.key == b"incident/one-key"]
     assert [json.loads(r.value)["payload"]["number"] for r in mine] == list(range(20))
 
 
-def test_the_headers_are_the_cloudevents_kafka_binding(kafka: Broker, gateway: GatewayProcess) -> None:
+def test_the_headers_are_the_cloudevents_kafka_binding(
+    kafka: Broker, chosen: settings.Settings, gateway: GatewayProcess
+) -> None:
     body = b'{"event_name": "incident", "event_action": "succeeded", "team_id": "t", "commit": "c9"}'
     headers = {
         "Content-Type": "application/json",
@@ -129,7 +135,7 @@ def test_the_headers_are_the_cloudevents_kafka_binding(kafka: Broker, gateway: G
         "ce-traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
     }
     taken(gateway, "/events", body, headers)
-    found = consume(kafka.bootstrap, [f"{PREFIX}.incident.resolved"])
+    found = consume(kafka.bootstrap, [f"{chosen.topic_prefix}.incident.resolved"])
     record = next(r for r in found if r.key == b"incident/c9")
     assert {name: value.decode() for name, value in record.headers.items() if name != "ce_time"} == {
         "content-type": "application/json",
@@ -145,9 +151,9 @@ def test_the_headers_are_the_cloudevents_kafka_binding(kafka: Broker, gateway: G
 
 
 def test_invalid_examples_are_refused_and_leave_nothing_but_a_dead_letter(
-    kafka: Broker, gateway: GatewayProcess, topics: tuple[str, ...]
+    kafka: Broker, chosen: settings.Settings, gateway: GatewayProcess, topics: tuple[str, ...]
 ) -> None:
-    dead_letters = f"{PREFIX}.deadletter"
+    dead_letters = f"{chosen.topic_prefix}.deadletter"
     events = [topic for topic in topics if topic != dead_letters]
     before, answers = len(consume(kafka.bootstrap, events)), {}
     for example in examples("invalid"):
@@ -162,9 +168,13 @@ def test_invalid_examples_are_refused_and_leave_nothing_but_a_dead_letter(
     assert len(consume(kafka.bootstrap, events)) == before
 
 
-def test_tail_reads_from_kafka(kafka: Broker, gateway: GatewayProcess, tmp_path: Path) -> None:
+def test_tail_reads_from_kafka(
+    kafka: Broker, chosen: settings.Settings, gateway: GatewayProcess, tmp_path: Path
+) -> None:
     event = b'{"event_name": "tailed", "event_action": "once", "team_id": "t"}'
     taken(gateway, "/events", event)
-    arguments = ["tail", f"{PREFIX}.custom", "--from-start", "--no-follow"]
-    lines = command(arguments, tmp_path, kafka_bootstrap_servers=kafka.bootstrap).splitlines()
+    arguments = ["tail", f"{chosen.topic_prefix}.custom", "--from-start", "--no-follow"]
+    lines = command(
+        arguments, tmp_path, kafka_bootstrap_servers=kafka.bootstrap, kafka_client=chosen.kafka_client
+    ).splitlines()
     assert "tailed/t" in [json.loads(line)["key"] for line in lines]

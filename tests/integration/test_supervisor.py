@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from broker import Broker
+from confluent_kafka import KafkaError, KafkaException, Producer
 from kafka import KafkaProducer
 
 from gateway import settings
 from gateway.model import Outcome
 from gateway.publishing import kafka_topics
 from gateway.publishing.kafka_python import KafkaPython
+from gateway.publishing.librdkafka import Librdkafka
+from gateway.publishing.librdkafka_clients import Producers
 from gateway.publishing.spool import Spool
 from gateway.publishing.spooling import Spooling
 from gateway.publishing.supervision import Supervision
@@ -34,12 +38,12 @@ class Rig:
     """A publisher with a spool, whose producers a test can get hold of."""
 
     topic: str
-    client: KafkaPython
+    client: KafkaPython | Librdkafka
     publisher: Spooling
     rebuilds: list[str] = field(default_factory=list)
 
     @property
-    def producer(self) -> KafkaProducer:
+    def producer(self) -> Any:
         producer = self.client._connection.producer
         assert producer is not None
         return producer
@@ -52,23 +56,25 @@ class Rig:
         return eventually(lambda: self.publisher.healthy().status == "Kafka")
 
 
-@pytest.fixture
-def rig(kafka: Broker, tmp_path: Path) -> Iterator[Rig]:
+@contextmanager
+def rigged(kafka: Broker, folder: Path, kind: type[KafkaPython | Librdkafka]) -> Iterator[Rig]:
     chosen = settings.load({"GATEWAY_KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap})
     topic = f"supervised.{next(_numbers)}"
     kafka_topics.create(chosen, [topic])
     rebuilds: list[str] = []
-    client = KafkaPython(
+    client = kind(
         chosen, [topic], rebuilt=lambda: rebuilds.append("rebuilt"), supervision=Supervision(patience=1.0)
     )
     publisher = Spooling(
-        client, Spool(tmp_path), budget=0.5, disk_timeout=10, max_bytes=10**7, max_in_flight_bytes=10**7
+        client, Spool(folder), budget=0.5, disk_timeout=10, max_bytes=10**7, max_in_flight_bytes=10**7
     )
     publisher.start()
     made = Rig(topic, client, publisher, rebuilds)
-    assert made.connected()
-    yield made
-    publisher.close()
+    try:
+        assert made.connected()
+        yield made
+    finally:
+        publisher.close()
 
 
 def spin(producer: KafkaProducer) -> None:
@@ -88,33 +94,72 @@ def fail(producer: KafkaProducer) -> None:
     def send(*_: Any, **__: Any) -> None:
         raise RuntimeError("fatal")
 
-    producer.send = send
+    producer._accumulator.append = send
 
 
-@pytest.mark.parametrize("break_it", [spin, die, fail])
+class Broken:
+    """A librdkafka producer that takes nothing, or takes records and never sends them."""
+
+    def __init__(self, producer: Producer, error: int | None = None) -> None:
+        self._producer = producer
+        self._error = error
+
+    def produce(self, *_: Any, **__: Any) -> None:
+        if self._error is not None:
+            raise KafkaException(KafkaError(self._error))
+
+    def __len__(self) -> int:
+        return len(self._producer)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._producer, name)
+
+
+def swallow(producers: Producers) -> None:
+    """It takes records, and nothing happens."""
+    producers.together = cast(Producer, Broken(producers.together))
+
+
+def meet_fatal_error(producers: Producers) -> None:
+    """An idempotent producer that lost its place fails every send, for ever."""
+    producers.together = cast(Producer, Broken(producers.together, KafkaError._FATAL))
+
+
+FAULTS = [
+    (KafkaPython, spin),
+    (KafkaPython, die),
+    (KafkaPython, fail),
+    (Librdkafka, swallow),
+    (Librdkafka, meet_fatal_error),
+]
+
+
+@pytest.mark.parametrize(("kind", "break_it"), FAULTS)
 def test_a_stuck_producer_is_replaced_and_every_event_comes_once(
-    kafka: Broker, rig: Rig, break_it: Callable[[KafkaProducer], None]
+    kafka: Broker, tmp_path: Path, kind: type[KafkaPython | Librdkafka], break_it: Callable[[Any], None]
 ) -> None:
-    assert rig.publish("before") is Outcome.PUBLISHED
-    broken = rig.producer
-    break_it(broken)
-    assert rig.publish("meanwhile") is Outcome.SPOOLED
-    assert eventually(lambda: bool(rig.rebuilds))
-    assert eventually(lambda: rig.publisher.healthy().spooled == 0)
-    assert rig.connected()
-    assert rig.producer is not broken
-    assert rig.publish("after") is Outcome.PUBLISHED
-    assert [read.value for read in consume(kafka.bootstrap, [rig.topic])] == [
-        b"before",
-        b"meanwhile",
-        b"after",
-    ]
+    with rigged(kafka, tmp_path, kind) as rig:
+        assert rig.publish("before") is Outcome.PUBLISHED
+        broken = rig.producer
+        break_it(broken)
+        assert rig.publish("meanwhile") is Outcome.SPOOLED
+        assert eventually(lambda: bool(rig.rebuilds))
+        assert eventually(lambda: rig.publisher.healthy().spooled == 0)
+        assert rig.connected()
+        assert rig.producer is not broken
+        assert rig.publish("after") is Outcome.PUBLISHED
+        found = [read.value for read in consume(kafka.bootstrap, [rig.topic])]
+    assert found == [b"before", b"meanwhile", b"after"]
 
 
-def test_a_producer_that_works_is_left_alone(rig: Rig) -> None:
-    first = rig.producer
-    assert rig.publish("a") is Outcome.PUBLISHED
-    time.sleep(5)  # longer than two looks of the supervisor
-    assert rig.publish("b") is Outcome.PUBLISHED
-    assert rig.producer is first
-    assert rig.rebuilds == []
+@pytest.mark.parametrize("kind", [KafkaPython, Librdkafka])
+def test_a_producer_that_works_is_left_alone(
+    kafka: Broker, tmp_path: Path, kind: type[KafkaPython | Librdkafka]
+) -> None:
+    with rigged(kafka, tmp_path, kind) as rig:
+        first = rig.producer
+        assert rig.publish("a") is Outcome.PUBLISHED
+        time.sleep(5)  # longer than two looks of the supervisor
+        assert rig.publish("b") is Outcome.PUBLISHED
+        assert rig.producer is first
+        assert rig.rebuilds == []
