@@ -87,6 +87,7 @@ COMPILE = env -u PIP_FIND_LINKS CUSTOM_COMPILE_COMMAND="make lock" .venv/bin/pip
 	--generate-hashes --strip-extras --allow-unsafe --no-emit-find-links --no-emit-index-url $(UPGRADE)
 lock: $(READY)  ## compile the pinned versions from pyproject.toml
 	$(COMPILE) --output-file $(PINS)/run.txt pyproject.toml
+	$(COMPILE) --extra librdkafka --extra tracing --output-file $(PINS)/extras.txt pyproject.toml
 	$(COMPILE) --only-build-deps --build-deps-for wheel --output-file $(PINS)/build.txt pyproject.toml
 	$(COMPILE) --extra dev --extra librdkafka --extra tracing --output-file $(PINS)/dev.txt pyproject.toml
 

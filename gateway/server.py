@@ -33,11 +33,16 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no type
 
     def load_config(self) -> None:
         """Give gunicorn its options; called again for a reload (SIGHUP)."""
-        for name, value in self._options().items():
+        for name, value in self.options().items():
             self.cfg.set(name, value)
 
     def reload(self) -> None:
         """Read settings and credentials again for the next workers; a fault in either changes nothing."""
+        self.refresh()
+        super().reload()
+
+    def refresh(self) -> None:
+        """Read settings and credentials again, and say what is wrong with them."""
         try:
             fresh = settings.load()
             credentials, warnings = app.check(fresh)
@@ -48,14 +53,14 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no type
             self._settings, self._credentials = fresh, credentials
             for warning in warnings:
                 click.echo(f"settings: {warning}", err=True)
-        super().reload()
 
     def load(self) -> Flask | AsgiDoor:
         """Build and start the gateway in this worker, and give the door that its class can serve."""
         self._gateway = app.start(self._settings, self._credentials, self._metrics_folder)
         return self._gateway.asgi if self._settings.door == "asgi" else self._gateway.application
 
-    def _options(self) -> dict[str, Any]:
+    def options(self) -> dict[str, Any]:
+        """Give gunicorn's options, by its own names."""
         if self._settings.workers > 1 and self._metrics_folder is None:
             self._metrics_folder = shared_metrics.folder()
         return {
@@ -85,3 +90,25 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no type
     def _tidy(self, _arbiter: object) -> None:
         if self._metrics_folder is not None:
             shared_metrics.remove(self._metrics_folder)
+
+
+_hosted: list[Server] = []  # at most one: that of a gunicorn which somebody else has started
+
+
+def options() -> dict[str, Any]:
+    """Give the options for a gunicorn that is started by itself, by way of deploy/gunicorn.conf.py.
+
+    Called in its master, again at each SIGHUP. Raises SettingsError, the first time only.
+    """
+    if _hosted:
+        _hosted[0].refresh()
+    else:
+        chosen = settings.load()
+        credentials, _ = app.check(chosen)
+        _hosted.append(Server(chosen, credentials))
+    return _hosted[0].options() | {"wsgi_app": f"{__name__}:application()"}
+
+
+def application() -> Flask:
+    """Build and start the gateway in a worker of that gunicorn."""
+    return _hosted[0].load()

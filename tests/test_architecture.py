@@ -30,7 +30,7 @@ DOORS = {
     "jsonschema_rs": ["deciders", "faults"],
     "kafka": ["publishing.*"],
     "limits": ["rates"],
-    "msgspec": ["strict_json", "model", "envelope", "pipeline", "web.answers"],
+    "msgspec": ["strict_json", "model", "envelope", "pipeline", "traces", "sources.groups", "web.answers"],
     "opentelemetry": ["traces"],
     "orjson": ["strict_json"],
     "prometheus_client": ["metrics", "shared_metrics"],

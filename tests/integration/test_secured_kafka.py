@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,9 +14,7 @@ from tests.integration.processes import GATEWAY, command, serving, until
 from tests.integration.secured import (
     CREATES,
     READS,
-    SERVES,
     STRANGER,
-    USER,
     Authority,
     SecuredKafka,
     secured_kafka,
@@ -23,6 +22,7 @@ from tests.integration.secured import (
 
 pytestmark = pytest.mark.kafka
 
+PAGE = Path(__file__).parent.parent.parent / "docs" / "operators.md"
 CLIENTS = ["kafka-python"]
 WAYS = [
     pytest.param("SSL", "", id="client certificate"),
@@ -35,10 +35,12 @@ EVENT = b'{"event_name": "deployment", "event_action": "succeeded", "team_id": "
 
 @pytest.fixture(scope="module")
 def secured(kafka: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredKafka]:
-    """``kafka`` has fetched the jars, or said why there are none."""
+    """``kafka`` has fetched the jars, or said why there are none. The rights are those of the page."""
     with secured_kafka(tmp_path_factory.mktemp("secured")) as made:
-        made.allow(USER, SERVES)
-        made.allow("creator", CREATES)
+        lines = re.findall(r"^kafka-.*$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+        assert len(lines) == 3
+        for line in lines:
+            made.run(line)
         command(["topics", "--create"], made.authority.folder, kafka_bootstrap_servers=made.broker.bootstrap)
         yield made
 
@@ -109,8 +111,8 @@ def test_a_password_may_come_from_a_file(secured: SecuredKafka, tmp_path: Path) 
 
 def test_to_create_topics_takes_create_and_describe(secured: SecuredKafka, tmp_path: Path) -> None:
     chosen = secured.settings("SASL_SSL", "PLAIN", user=STRANGER) | {"topic_prefix": "made"}
-    secured.allow(STRANGER, {("topic", "made."): CREATES["topic", "events."]})
+    secured.allow(STRANGER, "made.", CREATES)
     command(["topics", "--create"], tmp_path, **chosen)
     assert "made.service.deployed" in command(["topics"], tmp_path, **chosen).splitlines()
-    secured.allow(STRANGER, {("topic", "made."): READS["topic", "events."]})
+    secured.allow(STRANGER, "made.", READS)
     assert command(["tail", "made.*", "--from-start", "--no-follow"], tmp_path, **chosen) == ""
