@@ -11,7 +11,7 @@ PIP := python -m pip install --quiet --disable-pip-version-check
 BROKER = $(if $(PYTHON),$(PYTHON),$(error Python 3.11 or later is needed)) deploy/kafka/broker.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test tools fuzz sweep audit lint types format kafka kafka-stop wheel lock clean
+.PHONY: help setup run test tools fuzz sweep bench bench-growth bench-pages audit lint types format kafka kafka-stop wheel lock clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name what; do \
@@ -50,6 +50,15 @@ fuzz: $(READY)  ## post mutated events and requests for longer
 SWEEP_CLIENT ?= kafka-python
 sweep: $(READY)  ## stop, hang and kill real processes under load, and prove that nothing is lost
 	.venv/bin/python -m tests.sweep --client $(SWEEP_CLIENT) $(SWEEP)
+
+bench: $(READY)  ## measure this gateway beside baselines and the ceiling, on a real Kafka (docs/performance.md)
+	.venv/bin/python -m bench run
+
+bench-growth: $(READY)  ## measure how cost and memory grow with batches, connections and events
+	.venv/bin/python -m bench growth
+
+bench-pages: $(READY)  ## make the pages' tables and pictures again from docs/bench.json and docs/growth.json
+	.venv/bin/python -m bench pages
 
 lint: $(READY)  ## check style, formatting, the direction of imports and the pins
 	.venv/bin/ruff check
@@ -93,4 +102,4 @@ lock: $(READY)  ## compile the pinned versions from pyproject.toml
 
 clean:  ## remove what can be made again (not .data and .kafka, they hold events)
 	rm -rf .venv .audit build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
-	find gateway tests deploy -name __pycache__ -prune -exec rm -rf {} +
+	find gateway tests bench deploy -name __pycache__ -prune -exec rm -rf {} +

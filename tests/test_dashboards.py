@@ -16,7 +16,7 @@ from gateway import problems
 from gateway.denials import Reason
 from gateway.metrics import series
 from gateway.model import Fault, Outcome
-from gateway.settings import SYSTEMS
+from gateway.systems import SYSTEMS
 from gateway.watch import Step
 from tests.promql import TARGET_LABELS, groupings, selectors
 
