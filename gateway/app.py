@@ -9,6 +9,9 @@ from flask import Flask
 
 from gateway import credentials_file, exposure, logs, schemas
 from gateway import settings as settings_module
+from gateway.contracts import Contracts
+from gateway.contracts.pages import pages
+from gateway.contracts.parts import Parts
 from gateway.credentials import Credentials
 from gateway.dead_letters import DeadLetters
 from gateway.errors import SettingsError
@@ -37,6 +40,7 @@ from gateway.sources.tracker import Tracker
 from gateway.web.application import create_application
 from gateway.web.door import Door
 from gateway.web.guard import Guard
+from gateway.web.routes import intakes
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,7 @@ class Gateway:
     publisher: Publisher
     door: Door
     application: Flask
+    contracts: Contracts
 
 
 def build(
@@ -91,7 +96,22 @@ def build(
     application = create_application(
         settings=settings, door=door, publisher=publisher, metrics=metrics, schemas=store
     )
-    return Gateway(settings, store, router, pipeline, publisher, door, application)
+    contracts = build_contracts(settings, credentials, pipeline)
+    application.register_blueprint(pages(contracts))
+    return Gateway(settings, store, router, pipeline, publisher, door, application, contracts)
+
+
+def build_contracts(settings: Settings, credentials: Credentials | None, pipeline: Pipeline) -> Contracts:
+    """Give the documents for senders and consumers."""
+    return Contracts(
+        Parts(
+            settings=settings,
+            credentials=credentials,
+            intakes=intakes(settings.systems),
+            pipeline=pipeline,
+            folders=[schemas.folder()],
+        )
+    )
 
 
 def build_sources(settings: Settings, store: SchemaStore) -> Sources:

@@ -26,6 +26,7 @@ from gateway.strict_json import escape
 ENVELOPE = "envelope.schema.json"
 CLOUDEVENT = "cloudevents.schema.json"
 DEADLETTER = "deadletter.schema.json"
+RECEIPTS = "receipts.schema.json"
 SUFFIX = ".schema.json"
 MAX_PROBLEMS = 100
 _MAX_QUOTE = 60

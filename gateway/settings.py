@@ -139,6 +139,7 @@ class Settings(BaseModel):
         (),
         description="host:port of brokers, separated by commas; without it the local log is used",
     )
+    show_brokers: bool = Field(False, description="let /asyncapi.json tell the brokers' addresses")
     kafka_client: Literal["kafka-python"] = Field("kafka-python", description="Kafka client library")
     kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = Field(
         None, description="SASL mechanism"

@@ -1,8 +1,8 @@
 """The pages in ``docs/`` as test cases: their commands are run, and print what the page says they print.
 
-A block of ``sh`` is run by bash; a block of ``json`` right after one is a part of what it prints, in which ``"…"``
-stands for anything. Where a page makes a credential, the blocks after it meet a gateway that demands it, and
-find the secret in ``$SECRET``.
+A block of ``sh`` is run by bash; a block of ``json`` right after one is a part of what it prints, in which
+``"…"`` stands for anything. After a page has made a credential, the gateway demands it of the next blocks,
+which find the secret in ``$SECRET``.
 """
 
 from __future__ import annotations

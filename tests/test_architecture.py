@@ -19,7 +19,7 @@ LONGEST = 260
 DOORS = {
     "click": ["cli.*", "server"],
     "cloudevents": ["routing"],
-    "flask": ["web.*", "app", "server"],
+    "flask": ["web.*", "app", "contracts.pages", "server"],
     "gunicorn": ["server", "web.application"],
     "jsonschema": ["schemas"],
     "jsonschema_rs": ["schemas"],

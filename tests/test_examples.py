@@ -11,7 +11,7 @@ import pytest
 
 from gateway.errors import Refusal
 from gateway.model import Document, Record
-from gateway.schemas import CLOUDEVENT, DEADLETTER, ENVELOPE
+from gateway.schemas import CLOUDEVENT, DEADLETTER, ENVELOPE, RECEIPTS
 from tests.consumer_schemas import assert_is_envelope
 from tests.door import PROBLEM, Door, envelope, headers
 from tests.examples import RECEIVED, REQUEST_ID, SCHEMAS, Example, envelope_of, examples
@@ -126,7 +126,7 @@ def test_every_schema_file_has_the_id_of_its_path() -> None:
 def test_every_schema_file_is_used_by_a_valid_example() -> None:
     named = {schema for table in ("guide", "proto") for schema in schemas_in_use(table)}
     used = {path for name in named for path in with_references(SCHEMAS / name)}
-    shared = {SCHEMAS.resolve() / name for name in (ENVELOPE, CLOUDEVENT, DEADLETTER)}
+    shared = {SCHEMAS.resolve() / name for name in (ENVELOPE, CLOUDEVENT, DEADLETTER, RECEIPTS)}
     assert used | shared == set(schema_files())
 
 

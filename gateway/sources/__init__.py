@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from gateway.errors import Ambiguous, NotFound, Unrecognised
 from gateway.model import Document, Problem
@@ -15,6 +15,9 @@ class Sources:
     def __init__(self, sources: Sequence[Source]) -> None:
         """Take the sources; their names must differ."""
         self._by_name = {source.name: source for source in sources}
+
+    def __iter__(self) -> Iterator[Source]:
+        return iter(self._by_name.values())
 
     @property
     def lenient(self) -> frozenset[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.processes import GATEWAY, GatewayProcess, environment, serving
+from tests.integration.processes import GATEWAY, environment, serving
 from tests.pages import DOCS, Block, blocks, is_part_of, run, secret
 
 PAGES = sorted((DOCS / "senders").glob("*.md"))
@@ -23,13 +23,8 @@ class Reader:
     def __init__(self, folder: Path, stack: ExitStack) -> None:
         self.folder = folder
         self._stack = stack
-        self._environ = environment({"data_dir": str(folder / ".data")}) | {"SECRET": ""}
-        self._gateway = self._start()
-
-    def _start(self, **settings: str) -> GatewayProcess:
-        return self._stack.enter_context(
-            serving(self.folder, data_dir=str(self.folder / ".data"), **settings)
-        )
+        self._environ = environment({}) | {"SECRET": ""}
+        self._gateway = stack.enter_context(serving(folder))
 
     def type(self, block: Block) -> str:
         own = {"127.0.0.1:8080": f"127.0.0.1:{self._gateway.port}", ".venv/bin/gateway": str(GATEWAY)}
@@ -37,7 +32,8 @@ class Reader:
         if shown := secret(done.stderr):
             self._environ["SECRET"] = shown
             self._gateway.stop()
-            self._gateway = self._start(credentials_file=str(self.folder / "credentials.toml"))
+            file = str(self.folder / "credentials.toml")
+            self._gateway = self._stack.enter_context(serving(self.folder, credentials_file=file))
         return done.stdout
 
 
