@@ -7,6 +7,7 @@ now. Time of arrival and request id are always the same, so that a sample change
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,6 +23,7 @@ from gateway.web.routes import Intake
 RECEIVED = datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=UTC)
 REQUEST_ID = "00000000-0000-4000-8000-000000000000"
 _LONG = 4_096
+_NAME = re.compile(r"[A-Za-z0-9/._-]{1,100}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +103,8 @@ def samples(folders: Iterable[Path], intakes: Sequence[Intake], pipeline: Pipeli
     """Give the best sample of each system, subject and predicate, as a first notice and an update, by name.
 
     ``folders`` are those of schema files, with ``<system>/examples/valid`` in them. What these settings do
-    not take, such as the examples of a system that is switched off, is left out.
+    not take, such as the examples of a system that is switched off, is left out; so is what a sender invented
+    that makes no good name.
     """
     best: dict[str, Sample] = {}
     fold = {source.name: source.fold for source in pipeline.sources}
@@ -114,8 +117,9 @@ def samples(folders: Iterable[Path], intakes: Sequence[Intake], pipeline: Pipeli
             body = strict_json.parse(request.body)
             exact = fold[event.envelope.system](body) == body
             sample = Sample(request, event, len(events) == 1, exact)
-            if sample.name not in best or sample.worth > best[sample.name].worth:
-                best[sample.name] = sample
+            name = sample.name
+            if _NAME.fullmatch(name) and (name not in best or sample.worth > best[name].worth):
+                best[name] = sample
     return dict(sorted(best.items()))
 
 
