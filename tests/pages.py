@@ -18,7 +18,9 @@ from typing import Any
 DOCS = Path(__file__).parent.parent / "docs"
 ANY = "…"
 _FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_SECRET = re.compile(r"(?:Bearer |X-Api-Key: |access_token=|password |again: )([\w-]{20,})$", re.MULTILINE)
+_SECRET = re.compile(
+    r"shown again: (?:Authorization: Bearer |X-Api-Key: |user \S+, password |\?\w+=)?(\S+)$", re.MULTILINE
+)
 
 
 @dataclass(frozen=True)
