@@ -19,6 +19,7 @@ from gateway.sources.source import DELIVERY_ID_HEADERS
 from gateway.web.routes import INTAKES, Intake
 
 ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -41,7 +42,12 @@ def test_every_way_in_is_there(intake: Intake) -> None:
     assert f"`{intake.method} {intake.rule}`" in README
 
 
-@pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics", "/schemas/<path>"])
+PATHS = """
+    /livez /readyz /metrics /schemas/<path> /docs /openapi.json /asyncapi.json /topics.json /samples/<name>
+"""
+
+
+@pytest.mark.parametrize("path", PATHS.split())
 def test_every_path_for_operators_is_there(path: str) -> None:
     assert f"`GET {path}`" in README
 
@@ -88,6 +94,23 @@ def test_every_file_that_is_linked_or_sent_exists() -> None:
     named = re.findall(r"\]\(([^)#:]+)\)", README) + re.findall(r"-d @(\S+)", README)
     assert named
     assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+@pytest.mark.parametrize("page", sorted(DOCS.rglob("*.md")), ids=lambda page: page.name)
+def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
+    named = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+    assert [name for name in named if not (page.parent / name).exists()] == []
+
+
+def test_every_page_for_a_sender_is_in_their_index() -> None:
+    index = (DOCS / "senders.md").read_text(encoding="utf-8")
+    pages = sorted((DOCS / "senders").glob("*.md"))
+    assert [page.name for page in pages if f"](senders/{page.name})" not in index] == []
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_every_system_has_a_page(system: str) -> None:
+    assert (DOCS / "senders" / f"{system}.md").exists()
 
 
 def test_every_block_of_code_is_fenced() -> None:

@@ -1,7 +1,7 @@
 """The programs on the page for consumers, each run as it stands against a real Kafka: a copy is dropped.
 
-Where a tool is missing the program is not run, and the reason told; with ``CI`` set that is a failure, but for
-kcat, which is not everywhere.
+Where a tool is missing the program is not run, and the reason told; with ``CI`` set that is a failure,
+except for kcat, which is not everywhere.
 """
 
 from __future__ import annotations

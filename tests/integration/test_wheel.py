@@ -1,4 +1,4 @@
-"""The built wheel, installed into an empty environment, is a working gateway: its schemas and samples travel inside."""
+"""The built wheel, installed into an empty environment, works: schemas and samples travel inside."""
 
 from __future__ import annotations
 
