@@ -20,7 +20,7 @@ import pytest
 from broker import Broker
 
 from tests.integration.consuming import consume
-from tests.integration.processes import GatewayProcess, command, environment, serving, until
+from tests.integration.processes import GATEWAY, GatewayProcess, command, environment, serving, until
 from tests.pages import DOCS, Block, blocks, run
 from tests.samples import detected
 
@@ -59,7 +59,7 @@ def gateway(kafka: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         "topic_partitions": "1",  # so that the other one comes last
     }
     command(["topics", "--create"], folder, **chosen)
-    with serving(folder, **chosen) as process:
+    with serving(folder, GATEWAY, **chosen) as process:
         process.wait_until_ready()
         if shutil.which("curl"):
             run(only("sh", "curl"), folder, environment({}), {"127.0.0.1:8080": f"127.0.0.1:{process.port}"})
@@ -85,7 +85,12 @@ def printed(arguments: Sequence[str | Path], folder: Path) -> list[str]:
     lines: queue.Queue[str] = queue.Queue()
     assert process.stdout is not None
     output = process.stdout
-    reader = threading.Thread(target=lambda: [lines.put(line.rstrip("\n")) for line in output])
+
+    def read() -> None:
+        for line in output:
+            lines.put(line.rstrip("\n"))
+
+    reader = threading.Thread(target=read)
     reader.start()
     told: list[str] = []
     end = time.monotonic() + _SECONDS
