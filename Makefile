@@ -45,7 +45,7 @@ tools:  ## install the real Alertmanager that a test starts, where apt can
 
 FUZZ_EXAMPLES ?= 20000
 fuzz: $(READY)  ## post mutated events and requests for longer
-	FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) .venv/bin/python -m pytest tests/test_fuzz.py tests/test_fuzz_wire.py tests/test_schemas.py --timeout 3600
+	FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) .venv/bin/python -m pytest tests/test_fuzz.py tests/test_fuzz_wire.py tests/test_fuzz_contract.py tests/test_schemas.py --timeout 3600
 
 SWEEP_CLIENT ?= kafka-python
 sweep: $(READY)  ## stop, hang and kill real processes under load, and prove that nothing is lost

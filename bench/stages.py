@@ -42,7 +42,7 @@ class Nowhere:
 
     def start(self) -> None: ...
 
-    def publish(self, records: Any) -> Future[tuple[Placement, ...]]:
+    def publish(self, records: Any, haste: object = None) -> Future[tuple[Placement, ...]]:
         done: Future[tuple[Placement, ...]] = Future()
         done.set_result(tuple([Placement(Outcome.PUBLISHED, 0, n) for n in range(len(records))]))
         return done
@@ -57,7 +57,7 @@ def event(number: int = 0) -> dict[str, Any]:
     """A structured CloudEvent of about 1 kB that holds a CDEvent."""
     id, source = f"271069a8-fc18-44f1-b38f-{number:012d}", "/monitoring/eu-west-1/prometheus"
     type, time_ = "dev.cdevents.incident.detected.0.3.0", "2026-11-11T13:52:20.079747Z"
-    data = {
+    data: dict[str, Any] = {
         "context": {
             "specversion": "0.5.1",
             "id": id,
@@ -119,7 +119,7 @@ def ours(body: bytes, content_type: str) -> Callable[[], object]:
     sent = message(body, content_type)
 
     def path() -> bytes:
-        events = PIPELINE.prepare(sent)
+        events = PIPELINE.prepare(sent).events
         return answers.receipts(tuple([Receipt(event, PLACED) for event in events])).body
 
     return path
@@ -132,7 +132,7 @@ def stages(size: int) -> list[Row]:
     documents: list[Any] = list(PIPELINE.reader.read(sent).members)
     source = PIPELINE.sources.recognise(documents[0])
     both = [(PIPELINE.normalise(source, d, _SCHEMA), d.payload) for d in documents]
-    receipts = tuple([Receipt(event, PLACED) for event in PIPELINE.prepare(sent)])
+    receipts = tuple([Receipt(event, PLACED) for event in PIPELINE.prepare(sent).events])
     return [
         ("cut", lambda: strict_json.items(body), size),
         ("strict JSON", lambda: [strict_json.read(one) for one in cut], size),

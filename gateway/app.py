@@ -10,6 +10,9 @@ from flask import Flask
 
 from gateway import credentials_file, exposure, logs, schemas, sources, tracing
 from gateway import settings as settings_module
+from gateway.contracts import Contracts
+from gateway.contracts.pages import pages
+from gateway.contracts.parts import Parts
 from gateway.credentials import Credentials
 from gateway.dead_letters import DeadLetters
 from gateway.errors import SettingsError
@@ -35,6 +38,7 @@ from gateway.web.application import create_application
 from gateway.web.asgi import AsgiDoor
 from gateway.web.door import Door
 from gateway.web.guard import Guard
+from gateway.web.routes import intakes
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,7 @@ class Gateway:
     door: Door
     application: Flask
     asgi: AsgiDoor
+    contracts: Contracts
 
 
 def build(
@@ -100,8 +105,23 @@ def build(
     application = create_application(
         settings=settings, door=door, publisher=publisher, metrics=metrics, schemas=store
     )
+    contracts = build_contracts(settings, credentials, pipeline)
+    application.register_blueprint(pages(contracts))
     asgi = AsgiDoor(settings, door, application)
-    return Gateway(settings, store, router, pipeline, publisher, door, application, asgi)
+    return Gateway(settings, store, router, pipeline, publisher, door, application, asgi, contracts)
+
+
+def build_contracts(settings: Settings, credentials: Credentials | None, pipeline: Pipeline) -> Contracts:
+    """Give the documents for senders and consumers."""
+    return Contracts(
+        Parts(
+            settings=settings,
+            credentials=credentials,
+            intakes=intakes(settings.systems),
+            pipeline=pipeline,
+            folders=[schemas.folder()],
+        )
+    )
 
 
 def build_router(settings: Settings, store: SchemaStore, sources: Sources) -> Router:

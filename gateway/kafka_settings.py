@@ -20,6 +20,7 @@ class KafkaSettings(BaseModel):
         (),
         description="host:port of brokers, separated by commas; without it the local log is used",
     )
+    show_brokers: bool = Field(False, description="let /asyncapi.json tell the brokers' addresses")
     kafka_client: Literal["kafka-python", "librdkafka"] = Field(
         "kafka-python", description="Kafka client library; librdkafka is much faster and needs its extra"
     )

@@ -8,7 +8,7 @@ letters, and events are written here; a test holds the two to the same headers.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -73,6 +73,21 @@ class Router:
         """Every topic that a record can go to, sorted."""
         return tuple(sorted({*self._topics.values(), *self._more}))
 
+    @property
+    def table(self) -> Mapping[tuple[str, str], str]:
+        """The topic of every declared (subject, predicate)."""
+        return self._topics
+
+    @property
+    def custom_topic(self) -> str:
+        """Where what has no topic of its own goes."""
+        return self._custom
+
+    def type(self, meaning: str) -> str:
+        """Give the CloudEvents type of ``<subject>.<predicate>``, or of the dead letters."""
+        version = "1" if meaning == DEAD_LETTER else envelopes.VERSION
+        return f"{self._naming.type_prefix}.{meaning}.v{version}"
+
     def route(self, envelope: Envelope, payload: Any) -> Record:
         """Give the record: topic by subject and predicate, key by subject, value envelope and payload."""
         subject, pair = envelope.subject, (envelope.subject.type, envelope.predicate)
@@ -97,7 +112,7 @@ class Router:
         attributes = {
             "id": id,
             "source": _OWN_SOURCE,
-            "type": f"{self._naming.type_prefix}.{DEAD_LETTER}.v1",
+            "type": self.type(DEAD_LETTER),
             "subject": id,
             "time": received,
             "dataschema": self._naming.dead_letter_schema,

@@ -32,6 +32,7 @@ ENVELOPE = "envelope.schema.json"
 CLOUDEVENT = "cloudevents.schema.json"
 DEADLETTER = "deadletter.schema.json"
 MAPPING = "mapping.schema.json"
+RECEIPTS = "receipts.schema.json"
 SUFFIX = ".schema.json"
 MAX_PROBLEMS = 100
 

@@ -109,6 +109,6 @@ def options() -> dict[str, Any]:
     return _hosted[0].options() | {"wsgi_app": f"{__name__}:application()"}
 
 
-def application() -> Flask:
+def application() -> Flask | AsgiDoor:
     """Build and start the gateway in a worker of that gunicorn."""
     return _hosted[0].load()

@@ -22,7 +22,7 @@ DOORS = {
     "cloudevents": ["routing"],
     "confluent_kafka": ["publishing.librdkafka", "publishing.librdkafka_clients"],
     "cryptography": ["sns_signatures"],
-    "flask": ["web.*", "app", "server"],
+    "flask": ["web.*", "app", "contracts.pages", "server"],
     "gunicorn": ["server", "worker", "web.application"],
     "httptools": ["web.http_protocol"],
     "jsonpointer": ["sources.picks", "sources.mapped"],

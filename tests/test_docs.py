@@ -19,6 +19,7 @@ from gateway.web.routes import INTAKES, Intake
 
 ROOT = Path(__file__).parent.parent
 DECLARED = [path.stem for path in (ROOT / "deploy" / "mappings").glob("*.toml")]
+DOCS = ROOT / "docs"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SENDERS = (ROOT / "docs" / "senders.md").read_text(encoding="utf-8")
 
@@ -52,7 +53,12 @@ def test_no_sender_is_listed_that_does_not_exist() -> None:
     assert set(re.findall(r"\]\(senders/([a-z0-9-]+)\.md\)", SENDERS)) == {*SYSTEMS, *DECLARED}
 
 
-@pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics", "/schemas/<path>"])
+PATHS = """
+    /livez /readyz /metrics /schemas/<path> /docs /openapi.json /asyncapi.json /topics.json /samples/<name>
+"""
+
+
+@pytest.mark.parametrize("path", PATHS.split())
 def test_every_path_for_operators_is_there(path: str) -> None:
     assert f"`GET {path}`" in README
 
@@ -91,6 +97,23 @@ def test_every_file_that_is_linked_or_sent_exists() -> None:
     named = re.findall(r"\]\(([^)#:]+)\)", README) + re.findall(r"-d @(\S+)", README)
     assert named
     assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+@pytest.mark.parametrize("page", sorted(DOCS.rglob("*.md")), ids=lambda page: page.name)
+def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
+    named = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+    assert [name for name in named if not (page.parent / name).exists()] == []
+
+
+def test_every_page_for_a_sender_is_in_their_index() -> None:
+    index = (DOCS / "senders.md").read_text(encoding="utf-8")
+    pages = sorted((DOCS / "senders").glob("*.md"))
+    assert [page.name for page in pages if f"](senders/{page.name})" not in index] == []
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_every_system_has_a_page(system: str) -> None:
+    assert (DOCS / "senders" / f"{system}.md").exists()
 
 
 def test_every_block_of_code_is_fenced() -> None:

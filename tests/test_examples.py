@@ -14,7 +14,7 @@ import pytest
 
 from gateway.errors import Refusal
 from gateway.model import Document, Record
-from gateway.schemas import CLOUDEVENT, DEADLETTER, ENVELOPE
+from gateway.schemas import CLOUDEVENT, DEADLETTER, ENVELOPE, RECEIPTS
 from gateway.sources.disguises import FORM
 from gateway.systems import BUILT_IN
 from tests.consumer_schemas import assert_is_envelope
@@ -147,7 +147,7 @@ def test_every_schema_file_has_the_id_of_its_path() -> None:
 def test_every_schema_file_is_used_by_a_valid_example() -> None:
     named = {schema for table in ("guide", "proto") for schema in schemas_in_use(table)}
     used = {path for name in named for path in with_references(SCHEMAS / name)}
-    shared = {SCHEMAS.resolve() / name for name in (ENVELOPE, CLOUDEVENT, DEADLETTER)}
+    shared = {SCHEMAS.resolve() / name for name in (ENVELOPE, CLOUDEVENT, DEADLETTER, RECEIPTS)}
     assert used | shared == set(schema_files())
 
 

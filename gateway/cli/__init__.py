@@ -7,6 +7,7 @@ import sys
 import click
 
 from gateway.cli.check import check
+from gateway.cli.contracts import asyncapi, openapi
 from gateway.cli.credentials import credentials
 from gateway.cli.explain import explain
 from gateway.cli.replay import replay
@@ -23,7 +24,7 @@ def cli() -> None:
     """Webhooks of many dialects in, one envelope out, on Kafka."""
 
 
-for command in (serve, check, explain, tail, replay, topics, credentials, settings):
+for command in (serve, check, explain, tail, replay, topics, openapi, asyncapi, credentials, settings):
     cli.add_command(command)
 
 

@@ -5,6 +5,7 @@ Source: the service's published API page ("Incidents service (v1)").
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from gateway.model import Details, Document, Envelope, Reference, Subject
@@ -48,7 +49,11 @@ class Incidents(Source):
 
     def schema(self, document: Document) -> str:
         """The update by id takes seven fields; everything else is the whole incident."""
-        return f"incidents/{'update' if document.message.update else 'incident'}.schema.json"
+        return _schema(document.message.update)
+
+    def schemas(self, files: Iterable[str], *, update: bool) -> Sequence[str]:
+        """The one of the method."""
+        return (_schema(update),)
 
     def normalise(self, document: Document, schema_id: str) -> Envelope:
         """The status decides; the id in the path names the incident of an update."""
@@ -81,6 +86,10 @@ class Incidents(Source):
                 labels=labels((label, data.get(label)) for label in _LABELS),
             ),
         )
+
+
+def _schema(update: bool) -> str:
+    return f"incidents/{'update' if update else 'incident'}.schema.json"
 
 
 def _service(services: Any) -> Reference | None:

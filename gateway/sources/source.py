@@ -95,6 +95,13 @@ class Source(ABC):
     def normalise(self, document: Document, schema_id: str) -> Envelope:
         """Give the envelope of a document that is valid."""
 
+    def schemas(self, files: Iterable[str], *, update: bool) -> Sequence[str]:
+        """Choose among the store's files those that ``schema`` can name, for a first notice or an update.
+
+        Here: all in the folder of the system's name, less those that others share.
+        """
+        return tuple(name for name in files if re.fullmatch(rf"{re.escape(self.name)}/[^/]+", name))
+
     def fold(self, data: Any) -> Any:
         """Give the data with the members that are compared without regard to case in lower case."""
         return data

@@ -6,7 +6,7 @@ file number the statuses differently, so the table in force is a setting.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from gateway.model import Details, Document, Envelope, Reference, Subject
@@ -116,7 +116,11 @@ class Tracker(Source):
 
     def schema(self, document: Document) -> str:
         """Create or update, by the method; the status numbers by the setting."""
-        return f"tracker/{'update' if document.message.update else 'create'}.{self._table}.schema.json"
+        return self._schema(document.message.update)
+
+    def schemas(self, files: Iterable[str], *, update: bool) -> Sequence[str]:
+        """The one of the method and the setting."""
+        return (self._schema(update),)
 
     def fold(self, data: Any) -> Any:
         """Names of types, statuses and the like are written in any case."""
@@ -159,6 +163,9 @@ class Tracker(Source):
             ),
             details=_details(data, attributes, links, status),
         )
+
+    def _schema(self, update: bool) -> str:
+        return f"tracker/{'update' if update else 'create'}.{self._table}.schema.json"
 
 
 def _meaning(type: str, status: str, ticket: bool) -> Pair:

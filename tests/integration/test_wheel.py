@@ -1,4 +1,4 @@
-"""The built wheel, installed into an empty environment, is a working gateway: its schemas travel inside."""
+"""The built wheel, installed into an empty environment, works: schemas and samples travel inside."""
 
 from __future__ import annotations
 
@@ -40,3 +40,7 @@ def test_the_installed_wheel_serves_and_validates(installed: Path, tmp_path: Pat
         assert gateway.send("POST", "/events", EVENT).status == 202
         assert gateway.send("POST", "/events", EVENT.replace(b"team_id", b"team")).status == 422
         assert gateway.get("/schemas/envelope.schema.json").json["title"] == "Envelope"
+        sample = gateway.get("/samples/ctoai/service.deployed").json
+        assert sample["record"]["topic"] == "events.service.deployed"
+        assert gateway.get("/openapi.json").json["paths"]["/events"]
+        assert gateway.get("/docs").status == 200
