@@ -52,7 +52,6 @@ class Librdkafka:
         self._sendings: Sendings[Producers] = Sendings()
         self._reported: list[Sent] = []
         self._failures: list[tuple[Sent, int, KafkaError, bool]] = []
-        self._narrow: set[str] = set()  # topics that refused a batch as too large
         self._old: list[Producers] = []
         self._connection: KafkaConnection[Producers] = KafkaConnection(
             clients.Library(settings),
@@ -118,7 +117,7 @@ class Librdkafka:
             return [(index, Unavailable(AWAY)) for index in indexes]
         not_given: list[tuple[int, End]] = []
         barred: set[Lane] = set()
-        produce, report, narrow = producers.together.produce, self._report, self._narrow
+        produce, report, narrow = producers.together.produce, self._report, producers.narrow
         for index in indexes:
             record = records[index]
             if barred and record.lane in barred:
@@ -240,7 +239,7 @@ class Librdkafka:
                 end: End = Unavailable(UNKNOWN)
             elif innocent:
                 if clients.is_too_large(error):
-                    self._narrow.add(record.topic)
+                    sending.producer.narrow.add(record.topic)
                 again.setdefault(sending, []).append(index)
                 continue
             else:

@@ -9,6 +9,9 @@ from collections.abc import Collection
 from typing import Any
 
 from confluent_kafka import KafkaError, Producer
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._config import ConfigResource
+from confluent_kafka.admin._resource import ResourceType
 
 from gateway.errors import Refusal
 from gateway.model import Record
@@ -18,6 +21,7 @@ from gateway.settings import Settings
 logger = logging.getLogger(__name__)
 
 _PROBE_SECONDS = 3.0
+_WIDE = 1_048_576  # a topic that takes this takes every batch
 # A new producer asks for its id before it is connected, and again half a second later: nobody can see when it
 # has one, and until then it sends nothing.
 _ID_SECONDS = 0.6
@@ -98,6 +102,7 @@ class Producers:
         self.lock = threading.Lock()  # for the order of what is given
         self.closed = False  # takes nothing more
         self.broken = False
+        self.narrow: set[str] = set()  # topics that refuse a batch as too large
         self.together = self._made()
         self.alone: Producer | None = None
 
@@ -156,7 +161,16 @@ class Library:
         return producers, topics
 
     def learn(self, producers: Producers, topics: Collection[str]) -> None:
-        """Nothing: it knows them from the answer, and waits for none."""
+        """Ask which topics take less than a batch, as far as we may know."""
+        asked = [ConfigResource(ResourceType.TOPIC, topic) for topic in topics]
+        try:
+            admin = AdminClient(connection(self._settings))
+            for resource, answer in admin.describe_configs(asked, request_timeout=_PROBE_SECONDS).items():
+                limit = answer.result(_PROBE_SECONDS)["max.message.bytes"].value
+                if int(limit) < _WIDE:
+                    producers.narrow.add(resource.name)
+        except Exception as error:  # not allowed to ask, above all
+            logger.debug("the limits of topics are not known", extra={"error": str(error)})
 
     def is_alive(self, producers: Producers) -> bool:
         """Say whether no fatal error was met."""
