@@ -14,12 +14,14 @@ from gateway.contracts.bundle import PLACE, Bundle
 from gateway.contracts.parts import VERSION, Parts
 from gateway.contracts.samples import Sample
 from gateway.schemas import CLOUDEVENT
+from gateway.sources.disguises import FORM
 from gateway.sources.reading import BATCHED, STRUCTURED
-from gateway.sources.source import DELIVERY_ID_HEADERS
+from gateway.sources.source import DELIVERY_ID_HEADERS, Disguise
 from gateway.web.answers import JSON
 from gateway.web.routes import Intake
 
 Json = dict[str, Any]
+_READ = (JSON, STRUCTURED, BATCHED)
 
 _ABOUT = """Takes the events of many systems, each in its own dialect, and publishes them to Kafka in one
 shape. A 202 means that every event is durable. Anything else means: unknown, or not taken; a 4xx says
@@ -117,6 +119,9 @@ def _content(intake: Intake, parts: Parts, bundle: Bundle, examples: Mapping[str
         STRUCTURED: {"schema": event},
         BATCHED: {"schema": batch},
     }
+    for source in parts.pipeline.sources:
+        for disguise in source.disguises if intake.system in (None, source.name) else ():
+            content[disguise.media_type] = _disguised(disguise, plain)
     for media_type, shown in examples.items():
         content[media_type]["examples"] = {
             sample.name.replace("/", "."): {
@@ -126,6 +131,16 @@ def _content(intake: Intake, parts: Parts, bundle: Bundle, examples: Mapping[str
             for sample in shown
         }
     return content
+
+
+def _disguised(disguise: Disguise, plain: Json) -> Json:
+    """JSON under another media type, which only a header of its system makes readable."""
+    inside = {"type": "string", "contentMediaType": JSON, "contentSchema": plain}
+    field = {"type": "object", "required": ["payload"], "properties": {"payload": inside}}
+    form = disguise.media_type == FORM
+    return {
+        "schema": (field if form else inside) | {"description": f"With the header {disguise.header} only."}
+    }
 
 
 def _examples(intake: Intake, samples: Iterable[Sample]) -> dict[str, list[Sample]]:
@@ -140,7 +155,7 @@ def _examples(intake: Intake, samples: Iterable[Sample]) -> dict[str, list[Sampl
         request, system = sample.request, sample.event.envelope.system
         fits = intake.system == system and intake.update == request.intake.update
         first = intake.system is None and not request.intake.update and system not in seen
-        if (fits or first) and sample.exact and not request.is_binary:
+        if (fits or first) and sample.exact and request.media_type in _READ and not request.is_binary:
             seen.add(system)
             found.setdefault(request.media_type, []).append(sample)
     return found

@@ -5,7 +5,7 @@ The declaration obeys ``schemas/mapping.schema.json`` and is compiled once, at s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from jsonpointer import JsonPointer
@@ -68,6 +68,10 @@ class Mapped(Source):
         return all(headers.get(name) == value for name, value in self._headers.items()) and all(
             _same(resolve(pointer, document.data), value) for pointer, value in self._members
         )
+
+    def schemas(self, files: Iterable[str], *, update: bool) -> Sequence[str]:
+        """The one that is declared."""
+        return (self._schema,)
 
     def schema(self, document: Document) -> str:
         """The one that is declared."""
