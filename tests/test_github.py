@@ -165,3 +165,13 @@ def test_the_headers_of_two_senders_are_told_both(door: Door) -> None:
     answer = send(door, issue("opened"), **{"Sentry-Hook-Resource": "issue"})
     assert (answer.status_code, told(answer)["type"]) == (422, "ambiguous-dialect")
     assert all(name in told(answer)["detail"] for name in ("github", "sentry"))
+
+
+def test_what_is_refused_is_kept_with_the_headers_that_say_what_it_is_and_without_its_signature(
+    door: Door,
+) -> None:
+    sent = {"X-GitHub-Delivery": "d-1", "X-Hub-Signature-256": "sha256=canary"}
+    assert send(door, {"action": "opened"}, path="/events/github", **sent).status_code == 422
+    kept = json.loads(door.dead_letters[0].value)["request"]["headers"]
+    assert (kept["x-github-event"], kept["x-github-delivery"]) == ("issues", "d-1")
+    assert b"canary" not in door.dead_letters[0].value
