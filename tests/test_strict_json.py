@@ -287,7 +287,7 @@ def texts(draw: DrawFn) -> bytes:
     return written
 
 
-WRITTEN = [json.loads(example.body) for example in examples("valid")]
+WRITTEN = [json.loads(example.body) for example in examples("valid") if example.body[:1] in b"{["]
 
 
 def verdict(read: Callable[[], Any]) -> Any:
