@@ -20,6 +20,7 @@ from gateway.haste import Haste, Hastes
 from gateway.keeper import Keeper
 from gateway.metrics import Metrics
 from gateway.model import Fault, Publisher
+from gateway.notices import Notices
 from gateway.pipeline import Pipeline
 from gateway.publishing.broker_ack import BrokerAck
 from gateway.publishing.client import Client
@@ -97,6 +98,7 @@ def build(
         hastes=build_hastes(settings),
         keeper=keeper,
         metrics=metrics,
+        notices=Notices(settings.data_dir),
         max_record_bytes=settings.max_record_bytes,
         max_events=settings.max_batch_events,
         max_bytes=settings.max_in_flight_bytes,

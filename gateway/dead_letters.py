@@ -21,9 +21,9 @@ from gateway.model import Fault, Message, Record, StoredRecord
 from gateway.routing import Router
 from gateway.schemas import DEADLETTER, SchemaStore
 from gateway.sources.source import DELIVERY_ID_HEADERS
+from gateway.systems import UNKNOWN
 
 VERSION = "1"
-UNKNOWN = "unknown"
 # What the gateway reads, or may tell, of any request; each source adds what it reads. The value of any other
 # header may be a secret.
 KEPT_HEADERS = frozenset({"content-type", *DELIVERY_ID_HEADERS, "user-agent", "traceparent", "tracestate"})

@@ -12,20 +12,22 @@ from gateway.errors import GatewayError, InternalError, Refusal
 from gateway.keeper import Keeper, Taken
 from gateway.metrics import Metrics
 from gateway.model import Event, Fault, Message, Outcome, Placement, Receipt
+from gateway.notices import Notices
 from gateway.publishing.futures import fail, follow, succeed
 from gateway.sources.source import Control
+from gateway.systems import UNKNOWN
 
 logger = logging.getLogger(__name__)
 
 _HARDEST_LAST = (Outcome.PUBLISHED, Outcome.SPOOLED, Outcome.REJECTED, Outcome.FAILED)
-_UNKNOWN = "unknown"
 
 
 class Endings:
     """Gives what a message comes to; what was refused is kept as a dead letter."""
 
-    def __init__(self, keeper: Keeper, metrics: Metrics) -> None:
+    def __init__(self, keeper: Keeper, metrics: Metrics, notices: Notices) -> None:
         self._keeper = keeper
+        self._notices = notices
         self._metrics = metrics
 
     def refused(self, message: Message, refusal: Refusal) -> Future[Taken]:
@@ -37,7 +39,7 @@ class Endings:
         """End a message for the exception that is being handled: a bug. Without events it is kept."""
         taken: Future[Taken] = Future()
         bug = InternalError("the gateway failed on this request; its id is in the log")
-        self._count([event.envelope.system for event in events] or [_UNKNOWN], Outcome.FAILED, bug)
+        self._count([event.envelope.system for event in events] or [UNKNOWN], Outcome.FAILED, bug)
         logger.exception("a message could not be taken", extra={"request": message.id})
         if not events:
             self._keeper.keep(message, bug)
@@ -49,6 +51,8 @@ class Endings:
         self._metrics.count_control(control.system, control.kind)
         told = {"request": message.id, "system": control.system, "kind": control.kind, "told": control.told}
         logger.info("control message", extra=told)
+        if control.asks:
+            self._notices.keep(message, control)
 
     def when(
         self,

@@ -35,6 +35,7 @@ from gateway.model import (
     Publisher,
     Record,
 )
+from gateway.notices import Notices
 from gateway.routing import Router
 from gateway.schemas import SchemaStore
 from gateway.slices import Slices
@@ -70,6 +71,7 @@ class Pipeline:
         hastes: Hastes,
         keeper: Keeper,
         metrics: Metrics,
+        notices: Notices,
         max_record_bytes: int,
         max_events: int,
         max_bytes: int,
@@ -92,7 +94,7 @@ class Pipeline:
         self._max_events = max_events
         self._max_bytes = max_bytes
         self._clock = clock
-        self._endings = Endings(keeper, metrics)
+        self._endings = Endings(keeper, metrics, notices)
 
     def accept(self, message: Message) -> Future[Taken]:
         """Take a message as far as its receipts, one an event, in the order sent. Counts every outcome.

@@ -7,9 +7,11 @@ import sys
 import click
 
 from gateway.cli.check import check
+from gateway.cli.confirmations import confirmations
 from gateway.cli.contracts import asyncapi, openapi
 from gateway.cli.credentials import credentials
 from gateway.cli.explain import explain
+from gateway.cli.map import map_
 from gateway.cli.replay import replay
 from gateway.cli.serve import serve
 from gateway.cli.settings import settings
@@ -24,7 +26,21 @@ def cli() -> None:
     """Webhooks of many dialects in, one envelope out, on Kafka."""
 
 
-for command in (serve, check, explain, tail, replay, topics, openapi, asyncapi, credentials, settings):
+COMMANDS = (
+    serve,
+    check,
+    explain,
+    map_,
+    tail,
+    replay,
+    topics,
+    openapi,
+    asyncapi,
+    credentials,
+    confirmations,
+    settings,
+)
+for command in COMMANDS:
     cli.add_command(command)
 
 

@@ -11,9 +11,10 @@ from datetime import UTC, datetime
 
 import click
 
+from gateway.cli.system_names import SystemType
 from gateway.credentials import QUERY_KEYS, Kind
 from gateway.signatures import PROFILES
-from gateway.systems import SYSTEMS
+from gateway.systems import ALL
 
 _BYTES = 32
 _MADE = [kind.value for kind in Kind if kind is not Kind.SNS]  # whose key is Amazon's own
@@ -32,7 +33,7 @@ def credentials() -> None:
 @click.option(
     "--system",
     "systems",
-    type=click.Choice(SYSTEMS),
+    type=SystemType(),
     multiple=True,
     help="What NAME may send; repeatable. Without it: everything.",
 )
@@ -45,7 +46,7 @@ def new(name: str, kind: str, profile: str, systems: Sequence[str]) -> None:
     if not _NAME.fullmatch(name):
         raise click.BadParameter("may hold letters, digits, '.', '_' and '-', 64 at most", param_hint="NAME")
     secret = _secret(kind, profile)
-    click.echo(_lines(name, Kind(kind), profile, systems or SYSTEMS, secret))
+    click.echo(_lines(name, Kind(kind), profile, systems or [ALL], secret))
     click.echo(f"the secret, which is not shown again: {_use(Kind(kind), name, secret)}", err=True)
 
 

@@ -10,12 +10,12 @@ from pathlib import Path
 import click
 
 from gateway import strict_json
+from gateway.cli.system_names import SystemType
 from gateway.errors import Refusal
 from gateway.model import Message, Problem
 from gateway.sources.reading import BATCHED, STRUCTURED
-from gateway.systems import SYSTEMS
 
-system_option = click.option("--system", type=click.Choice(SYSTEMS), help="As if posted to /events/SYSTEM.")
+system_option = click.option("--system", type=SystemType(), help="As if posted to /events/SYSTEM.")
 header_option = click.option(
     "--header",
     "-H",

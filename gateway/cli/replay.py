@@ -10,15 +10,16 @@ from typing import Any
 
 import click
 
-from gateway import dead_letters, settings, timestamps
+from gateway import settings, timestamps
 from gateway.app import Gateway
 from gateway.cli import again, replayed
 from gateway.cli.again import Tally
 from gateway.cli.kept import Letters, Rows, Wanted, stopped_files
+from gateway.cli.system_names import SystemType
 from gateway.errors import SettingsError
 from gateway.model import Fault
 from gateway.settings import Settings
-from gateway.systems import SYSTEMS
+from gateway.systems import UNKNOWN
 
 _CLASSES = [fault.value for fault in Fault]
 
@@ -35,7 +36,7 @@ class _Instant(click.ParamType[datetime]):
 
 @click.command()
 @click.option("--class", "fault", type=click.Choice(_CLASSES), help="Only dead letters of this class.")
-@click.option("--system", type=click.Choice([*SYSTEMS, dead_letters.UNKNOWN]), help="Only of this system.")
+@click.option("--system", type=SystemType(UNKNOWN), help="Only of this system.")
 @click.option("--request", metavar="ID", help="Only of the request with this id.")
 @click.option("--since", type=_Instant(), help="Only what was received then or later.")
 @click.option("--until", type=_Instant(), help="Only what was received before.")

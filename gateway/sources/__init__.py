@@ -19,7 +19,7 @@ def load(settings: Settings, schemas: SchemaStore) -> Sources:
 
     Raises SettingsError for declarations that cannot be used.
     """
-    declared = declarations.load(settings.mappings_dir, schemas)
+    declared = declarations.load(settings.mappings_dir, settings.systems, schemas)
     packages = installed()
 
     def make(name: str) -> Source:

@@ -60,7 +60,7 @@ class CloudWatch(Source):
         """A subscription waits until somebody opens its address. It is shown, and never opened from here."""
         data = mapping(document.data)
         kind = CONTROLS.get(str(data.get("Type")))
-        return Control(self.name, kind, _told(data)) if kind else None
+        return Control(self.name, kind, _told(data), asks=True) if kind else None
 
     def schema(self, document: Document) -> str:
         """By the way of delivery: wrapped by SNS, or raw."""

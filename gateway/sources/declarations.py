@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +21,16 @@ def schema_texts(folder: Path | None) -> Mapping[str, bytes]:
     return {f"{SCHEMAS}{path.name}": path.read_bytes() for path in files}
 
 
-def load(folder: Path | None, schemas: SchemaStore) -> dict[str, Mapped]:
-    """Make a source of each declaration, by its name. Raises SettingsError with every fault of every file."""
+def load(folder: Path | None, names: Collection[str], schemas: SchemaStore) -> dict[str, Mapped]:
+    """Make a source of each declaration that is named. Raises SettingsError with every fault of each."""
     found: dict[str, Mapped] = {}
     faults: list[str] = []
     for path in sorted(folder.glob(f"*{DECLARED}")) if folder else ():
-        try:
-            found[path.stem] = read(path, schemas)
-        except SettingsError as error:
-            faults += error.faults
+        if path.stem in names:
+            try:
+                found[path.stem] = read(path, schemas)
+            except SettingsError as error:
+                faults += error.faults
     if faults:
         raise SettingsError(faults)
     return found

@@ -30,12 +30,13 @@ class Control:
     """A message that is no event: it is answered, logged and counted, and never published.
 
     ``kind`` is one of its source's ``controls``. ``told`` is for whoever runs the gateway: what they may have
-    to do about it, without secrets.
+    to do about it, without secrets. ``asks``: it is kept for ``gateway confirmations``.
     """
 
     system: str
     kind: str
     told: str
+    asks: bool = False
 
 
 @dataclass(frozen=True, slots=True)
