@@ -175,3 +175,11 @@ def test_a_test_alert_is_a_control_message_when_tests_are_dropped(dropping: Door
 @pytest.mark.parametrize("body", [grafana(TEST_ALERT, ALERT), grafana()], ids=["beside another", "no test"])
 def test_an_alert_is_never_dropped_as_a_test(dropping: Door, body: Json) -> None:
     assert len(told(dropping.send(body))["events"]) == len(body["alerts"])
+
+
+def test_a_control_message_is_for_those_who_may_send_its_system(tmp_path: Path) -> None:
+    lines = principal("ci", hashed("bearer", "x"), systems=["ctoai"])
+    door = guarded(tmp_path, lines, grafana_drop_tests="true")
+    answer = door.send(grafana(TEST_ALERT), headers=bearer("x"))
+    assert (answer.status_code, told(answer)["type"]) == (403, "forbidden")
+    assert "gateway_control_messages_total{" not in door.client.get("/metrics").text
