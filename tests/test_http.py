@@ -10,8 +10,10 @@ from werkzeug.test import TestResponse
 
 from gateway import problems
 from gateway.errors import Failure
+from gateway.systems import SYSTEMS
 from gateway.web.routes import INTAKES
 from tests.door import BATCHED, JSON, MAX_BODY, PROBLEM, STRUCTURED, Door, told
+from tests.examples import examples
 from tests.samples import (
     EVENT,
     bound,
@@ -43,9 +45,18 @@ class Case:
         )
 
 
+EXAMPLES = examples("valid")
 UPDATE = without(incident(), "incidentId")
 BOTH = deployed() | incident()
 BAD_BATCH = [cloudevent(), cloudevent(deployed(event_action="wobbled"), id="ce-2")]
+
+
+def on_its_path(system: str) -> Case:
+    """An example of a system, posted to the path of that system."""
+    example = next(e for e in EXAMPLES if e.system == system and len(e.expected["records"]) == 1)
+    path = f"/events/{system}"
+    return Case(path, example.body, path, content_type=None, headers=example.headers)
+
 
 TAKEN = [
     Case("recognised by its shape"),
@@ -65,6 +76,7 @@ TAKEN = [
     Case("tracker update by its own path", tracked("e1"), "/api/v1alpha1/event", "PUT"),
     Case("incidents", incident(), "/events/incidents"),
     Case("incidents update", UPDATE, "/events/incidents/48213", "PATCH"),
+    *(on_its_path(system) for system in SYSTEMS),
     Case("white space around it", b" \r\n" + EVENT + b"\t "),
     Case("of the largest size", EVENT.ljust(MAX_BODY)),
 ]

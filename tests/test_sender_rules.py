@@ -60,6 +60,10 @@ def test_exactly_one_system_claims_an_example(example: Example) -> None:
         assert (by_header or by_body) == [example.system] or (not unpinned and not by_header and not by_body)
 
 
+def test_every_system_is_declared_under_its_own_name() -> None:
+    assert [source.name for source in PIPELINE.sources] == list(SYSTEMS)
+
+
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_every_system_has_an_example_that_is_recognised_without_a_pinned_path(system: str) -> None:
     assert [e for e in EXAMPLES if e.system == system and e.path == "/events"]

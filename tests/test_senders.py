@@ -11,7 +11,7 @@ from urllib.parse import quote_plus
 import pytest
 
 from gateway import dead_letters
-from gateway.model import Details, Document, Envelope, Message, StoredRecord, Subject
+from gateway.model import Details, Document, Envelope, Message, Subject
 from gateway.schemas import SchemaStore
 from gateway.sources import Sources, groups
 from gateway.sources.disguises import FORM, PLAIN_TEXT, as_it_is, in_payload
@@ -19,6 +19,7 @@ from gateway.sources.reading import Reader
 from gateway.sources.source import Control, Disguise, Pair, Source, event_time, identity, origin
 from tests.door import BATCHED, JSON, Door, envelope, pointers, told
 from tests.samples import Json, ce_headers, cloudevent, deployed, without
+from tests.test_dead_letter_records import stored
 
 ALARM = {"X-Alarm": "fire"}
 
@@ -309,17 +310,8 @@ def test_a_dead_letter_keeps_what_it_takes_to_recognise_it_again(alarmed: Door) 
     alarmed.send(sent, content_type=FORM, headers=ALARM | {"X-Alarm-Tenant": "acme", "X-Secret": "s3cret"})
     (record,) = alarmed.dead_letters
     assert b"s3cret" not in record.value
-    stored = StoredRecord(
-        topic=record.topic,
-        partition=0,
-        offset=0,
-        timestamp=0,
-        key=record.key,
-        value=record.value,
-        headers=record.headers,
-    )
     pipeline = alarmed.gateway.pipeline
-    kept = dead_letters.read(stored, pipeline.schemas, pipeline.sources.headers_read).content
+    kept = dead_letters.read(stored(record), pipeline.schemas, pipeline.sources.headers_read).content
     assert isinstance(kept, Message)
     assert kept.body == sent
     assert without(dict(kept.headers), "user-agent") == {

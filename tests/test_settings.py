@@ -86,6 +86,16 @@ def test_an_empty_pair_is_none_so_that_a_default_can_be_taken_back() -> None:
     assert load({"GATEWAY_SYSTEM_ACK_BUDGET_MS": ","}).system_ack_budget_ms == {}
 
 
+def test_all_stands_for_every_system_that_is_built_in() -> None:
+    assert load({"GATEWAY_SYSTEMS": "ibm,all"}).systems == ("ibm", *(s for s in SYSTEMS if s != "ibm"))
+    assert load({"GATEWAY_QUARANTINE_SYSTEMS": "all"}).quarantine_systems == SYSTEMS
+
+
+def test_a_misspelt_system_is_told_which_was_meant() -> None:
+    (fault,) = faults({"GATEWAY_SYSTEMS": "alertmanger"})
+    assert "did you mean alertmanager?" in fault
+
+
 BAD = {
     "GATEWAY_BIND": "8080",
     "GATEWAY_WORKERS": "0",
