@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from click.testing import Result
 
-from gateway import app, cli, settings
+from gateway import app, cli, publishers, settings
 from gateway.app import Gateway
 from gateway.cli import again, replayed
 from gateway.dead_letters import DeadLetters
@@ -276,12 +276,12 @@ def test_what_kafka_refuses_again_is_told(
 @pytest.fixture
 def memory(data: Path, monkeypatch: pytest.MonkeyPatch) -> MemoryPublisher:
     """What ``replay`` publishes to, in place of the local log, once something was kept in that."""
-    publisher, builds = MemoryPublisher(), app.build_publisher
+    publisher, builds = MemoryPublisher(), publishers.build
 
     def build(*arguments: Any, **more: Any) -> Any:
         return publisher if (data / local_log_file.NAME).exists() else builds(*arguments, **more)
 
-    monkeypatch.setattr(app, "build_publisher", build)
+    monkeypatch.setattr(publishers, "build", build)
     return publisher
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from click.testing import Result
 
-from gateway import app
+from gateway import publishers
 from gateway.errors import RecordRefused, Unavailable
 from gateway.model import Record
 from gateway.publishing import database, spool_file
@@ -27,7 +27,7 @@ RECORDS = [record("events.custom", key=f"k/{n % 2}", value=b"%d" % n, note=str(n
 def memory(monkeypatch: pytest.MonkeyPatch) -> MemoryPublisher:
     """What is published to, in place of Kafka."""
     publisher = MemoryPublisher()
-    monkeypatch.setattr(app, "build_publisher", lambda *arguments, **more: publisher)
+    monkeypatch.setattr(publishers, "build", lambda *arguments, **more: publisher)
     return publisher
 
 

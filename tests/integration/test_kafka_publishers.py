@@ -12,7 +12,7 @@ from broker import Broker
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from gateway import app, settings
+from gateway import publishers, settings
 from gateway.errors import TooLarge
 from gateway.model import Publisher
 from gateway.publishing import kafka_topics
@@ -57,7 +57,7 @@ class OverKafka(PublisherContract):
         topics = (f"contract.{number}.one", f"contract.{number}.two")
         chosen = _settings(kafka, tmp_path, self.ack, self.client)
         kafka_topics.create(chosen, topics)
-        publisher = app.build_publisher(chosen, topics)
+        publisher = publishers.build(chosen, topics)
         yield Made(publisher, topics, lambda: _in_kafka(kafka, topics))
         publisher.close()
 
@@ -126,7 +126,7 @@ def test_a_key_has_the_partition_that_the_java_client_gives_it(
     """A change of the client, or a producer in another language, keeps a key's order."""
     chosen, topic = _settings(kafka, tmp_path, client=client), f"partitions.{client}"
     kafka_topics.create(chosen, [topic])
-    publisher = app.build_publisher(chosen, [topic])
+    publisher = publishers.build(chosen, [topic])
     publisher.start()
     assert connected(publisher)
     publisher.publish([record(topic, key) for key in PARTITIONS]).result(30)
@@ -142,7 +142,7 @@ def test_one_record_too_large_refuses_no_other_of_its_batch(
     """The broker refuses the whole batch: the client has to find the culprit, and keep the order."""
     chosen, topic = _settings(kafka, tmp_path, client=client), f"narrow.{client}"
     create_narrow(kafka, topic, 5_000)
-    publisher = app.build_publisher(chosen, [topic])
+    publisher = publishers.build(chosen, [topic])
     publisher.start()
     assert connected(publisher)
     ends = [
