@@ -1,4 +1,4 @@
-"""The events that are posted: CDEvents in structured CloudEvents, all of one length, each id used once."""
+"""The events that are posted, each id used once: CDEvents in structured CloudEvents, or alerts in a group."""
 
 from __future__ import annotations
 
@@ -28,6 +28,8 @@ class Load:
     valid: bool = True
     # Connections that post invalid events meanwhile.
     flood: int = 0
+    # Alerts of one group of Alertmanager, not CloudEvents.
+    grouped: bool = False
 
     @property
     def batched(self) -> bool:
@@ -35,6 +37,8 @@ class Load:
 
     @property
     def content_type(self) -> str:
+        if self.grouped:
+            return "application/json"
         return f"application/cloudevents{'-batch' if self.batched else ''}+json"
 
 
@@ -42,12 +46,16 @@ SINGLE = Load("single", "single events, 32 connections", 32)
 BATCH = Load("batch", "CloudEvents batches of 100, 8 connections", 8, events=100)
 REFUSED = Load("refused", "invalid events only, 32 connections", 32, valid=False)
 MIX = Load("mix", "single events, 16 connections, beside 16 with invalid ones", 16, flood=16)
-LOADS = (SINGLE, BATCH, REFUSED, MIX)
+GROUP = Load("group", "Alertmanager groups of 100 alerts, 8 connections", 8, events=100, grouped=True)
+LOADS = (SINGLE, BATCH, REFUSED, MIX, GROUP)
 
 
 def bodies(load: Load) -> Iterator[str]:
     """Give the bodies of a load, one line each, with ``ID_MARK`` where the request's number belongs."""
     for first in range(0, max(_SUBJECTS, load.events), load.events):
+        if load.grouped:
+            yield _group(load.events)
+            continue
         events = [_event(first + index, index, load) for index in range(load.events)]
         yield f"[{','.join(events)}]" if load.batched else events[0]
 
@@ -83,6 +91,45 @@ def _event(subject: int, index: int, load: Load) -> str:
         },
     }
     return json.dumps(event, separators=(",", ":"))
+
+
+def _group(alerts: int) -> str:
+    """One notification of Alertmanager; an alert's fingerprint is its subject, and part of its id."""
+    found = [
+        {
+            "status": "firing",
+            "labels": {
+                "alertname": "CheckoutLatency",
+                "severity": "critical",
+                "service": "checkout",
+                "environment": "production",
+                "instance": f"10.0.{index // 100}.{index % 100}:9100",
+                "job": "node",
+            },
+            "annotations": {
+                "description": "The 99th percentile of the checkout's latency is above 2 s for five minutes.",
+                "runbook_url": "https://runbooks.example.com/checkout/latency",
+            },
+            "startsAt": _TIME,
+            "endsAt": "0001-01-01T00:00:00Z",
+            "generatorURL": "https://prometheus.example.com/graph?g0.expr=latency",
+            "fingerprint": f"{ID_MARK}-{index:05d}",
+        }
+        for index in range(alerts)
+    ]
+    group = {
+        "version": "4",
+        "groupKey": '{}:{alertname="CheckoutLatency"}',
+        "truncatedAlerts": 0,
+        "status": "firing",
+        "receiver": "gateway",
+        "groupLabels": {"alertname": "CheckoutLatency"},
+        "commonLabels": {"alertname": "CheckoutLatency", "severity": "critical"},
+        "commonAnnotations": {},
+        "externalURL": "https://alertmanager.example.com",
+        "alerts": found,
+    }
+    return json.dumps(group, separators=(",", ":"))
 
 
 def _content(valid: bool) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from bench.bodies import BATCH, MIX, REFUSED, SINGLE
+from bench.bodies import BATCH, GROUP, MIX, REFUSED, SINGLE
 from bench.results import COMPETENT, Figures
 
 Rows = Mapping[tuple[str, str], Figures]
@@ -74,6 +74,7 @@ def _goals() -> list[Goal]:
     ]
     for variant in (python, rdk):
         goals.append(Goal(variant, REFUSED.name, "CPU refusing / accepting", _of("share"), 3, at_most=True))
+        goals.append(Goal(variant, GROUP.name, "CPU alert / event of a batch", _of("share"), 2, at_most=True))
         goals.append(Goal(variant, MIX.name, "valid ones of their part", _of("share"), 1))
     for how in ("spool", "away"):
         goals.append(Goal(f"{rdk}-{how}", SINGLE.name, "of publishing", _beside_publishing, 0.3))

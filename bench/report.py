@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import chart
-from bench.bodies import BATCH, LOADS, MIX, REFUSED, SINGLE, Load
+from bench.bodies import BATCH, GROUP, LOADS, MIX, REFUSED, SINGLE, Load
 from bench.goals import Reached
 from bench.results import Figures
 from bench.variants import VARIANTS
@@ -22,7 +22,11 @@ TITLES = {variant.name: variant.title for variant in VARIANTS}
 OURS = {variant.name for variant in VARIANTS if variant.is_gateway}
 # The gateway as it comes, by its client.
 _PLAIN = {v.name: v.client for v in VARIANTS if v.is_gateway and v.loads == LOADS}
-_RATIOS = {REFUSED.name: ("CPU, in acceptances",), MIX.name: ("of their part",)}
+_RATIOS = {
+    REFUSED.name: ("CPU, in acceptances",),
+    MIX.name: ("of their part",),
+    GROUP.name: ("CPU, in events of a batch",),
+}
 _OF_ACCEPTED = ("x competent", "of the ceiling")
 _PACKAGES = ("gunicorn", "uvicorn", "flask", "kafka-python", "confluent-kafka", "jsonschema", "jsonschema-rs")
 
@@ -121,7 +125,7 @@ def _table(load: Load, rows: Sequence[Figures]) -> Iterable[str]:
 
 
 def _ratio_cells(row: Figures, load: Load) -> Sequence[str]:
-    if load.name == REFUSED.name:
+    if load.name in (REFUSED.name, GROUP.name):
         return [_times(row.share)]
     if load.name == MIX.name:
         return [_percent(row.share)]

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 
-from bench.bodies import LOADS, MIX, REFUSED, SINGLE
+from bench.bodies import BATCH, GROUP, LOADS, MIX, REFUSED, SINGLE
 from bench.measure import Sample
 from bench.variants import VARIANTS
 
@@ -20,8 +20,9 @@ class Figures(Sample):
     """Medians of the samples of one load on one variant; sums of what they counted.
 
     ``x_competent`` and ``of_ceiling`` are ratios of the rates (1.0 is level), None where nothing of that name
-    was measured. ``share`` is for the loads with invalid events: of ``refused`` the CPU of a refusal in those
-    of an acceptance, of ``mix`` the rate of the valid ones in what their part of the connections had alone.
+    was measured. ``share`` is for the other loads: of ``refused`` the CPU of a refusal in those
+    of an acceptance, of ``mix`` the rate of the valid ones in what their part of the connections had alone;
+    and of ``group`` the CPU of an alert in those of an event of a batch.
     """
 
     rounds: int = 1
@@ -69,6 +70,8 @@ def _related(row: Figures, rows: Mapping[tuple[str, str], Figures]) -> Figures:
 
     if row.load == REFUSED.name:
         return replace(row, share=beside(row.variant, SINGLE.name, "cpu_us"))
+    if row.load == GROUP.name:
+        return replace(row, share=beside(row.variant, BATCH.name, "cpu_us"))
     if row.load == MIX.name:
         alone = beside(row.variant, SINGLE.name)
         return replace(row, share=alone and round(alone * SINGLE.connections / MIX.connections, 4))

@@ -51,6 +51,7 @@ def measured() -> Report:
         replace(SAMPLE, variant="asgi-librdkafka", load="batch", rate=50_000.0, cpu_us=15.0),
         replace(SAMPLE, variant="asgi-librdkafka", load="refused", rate=700.0, cpu_us=100.0),
         replace(SAMPLE, variant="asgi-librdkafka", load="mix", rate=580.0, cpu_us=60.0),
+        replace(SAMPLE, variant="asgi-librdkafka", load="group", rate=40_000.0, cpu_us=18.0),
         replace(SAMPLE, variant="asgi-librdkafka-away", rate=290.0),
         replace(SAMPLE, variant="ceiling-librdkafka", rate=1_600.0),
     ]
