@@ -67,7 +67,9 @@ def test_large_bodies_that_are_half_read_are_bounded_and_small_ones_still_come_i
         assert (await fourth.answer())[0] == 202
 
     asyncio.run(send())
-    assert 'gateway_events_total{outcome="failed",system="unknown"} 1.0' in small.client.get("/metrics").text
+    metrics = small.client.get("/metrics").text
+    assert 'gateway_events_total{outcome="failed",reason="overloaded",system="unknown"} 1.0' in metrics
+    assert 'gateway_request_seconds_count{status="503"} 1.0' in metrics
 
 
 def test_a_request_whose_sender_has_gone_is_refused(small: Door) -> None:
