@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from bench import growth_report, report
-from bench.bodies import BATCH, SINGLE
 from bench.growth_report import Growth
 from bench.report import Report
 
@@ -17,11 +16,8 @@ GROWTH_JSON, GROWTH_SVG = ROOT / "docs" / "growth.json", ROOT / "docs" / "growth
 
 
 def readme_section(run: Report) -> str:
-    """What the README shows of a run."""
-    return (
-        f"{report.tables(run, (SINGLE, BATCH))}\n\n{report.stamp(run)}\n\n"
-        "![Events a second of each variant](docs/bench.svg)"
-    )
+    """What the README shows of a run: the picture; the tables are on the page."""
+    return f"![Events a second of each variant](docs/bench.svg)\n\n{report.stamp(run)}"
 
 
 def page_section(run: Report) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from gateway.denials import Forbidden
 from gateway.errors import BatchInvalid, Refusal, TooLarge
 from gateway.model import Document, Event, Fault, Message, Problem
+from gateway.systems import UNKNOWN
 
 MAX_PROBLEMS = 1_000
 
@@ -61,6 +62,6 @@ def batch(refusals: Sequence[Refusal], good: Sequence[Event], *, read: int, memb
     refusal.systems = (
         *(system for refused in refusals for system in refused.systems),
         *(event.envelope.system for event in good),
-        *["unknown"] * (members - read),
+        *[UNKNOWN] * (members - read),
     )
     return refusal

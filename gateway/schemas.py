@@ -139,7 +139,9 @@ class SchemaStore:
             checker.checks(format_name)(_strings_only(check))
         for name, schema in self._schemas.items():
             try:
-                Draft202012Validator.check_schema(schema)
+                if fault := deciders.schema_fault(schema):
+                    Draft202012Validator.check_schema(schema)  # which says it better
+                    raise SchemaError(fault)
                 _resolve_all(schema, registry)
             except (SchemaError, Unresolvable) as error:
                 wrong.append(f"schema {name}: {type(error).__name__}: {str(error)[:200]}")

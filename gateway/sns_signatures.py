@@ -59,9 +59,11 @@ def read(body: bytes) -> Mapping[str, str]:
         message = strict_json.parse(body)
     except Refusal as refusal:
         raise InvalidSignature(f"the body is not a message of SNS: {refusal.detail}") from None
-    if not isinstance(message, dict) or message.get("Type") not in SIGNED:
+    members = message.items() if isinstance(message, dict) else ()
+    texts = {name: value for name, value in members if isinstance(value, str)}
+    if texts.get("Type") not in SIGNED:
         raise InvalidSignature("the body is not a message of SNS, or was delivered raw, without a signature")
-    return {name: value for name, value in message.items() if isinstance(value, str)}
+    return texts
 
 
 def is_signed(message: Mapping[str, str], key: SnsKey) -> bool:

@@ -11,6 +11,7 @@ import json
 import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -40,11 +41,11 @@ class Example:
     def name(self) -> str:
         return f"{self.system}/{self.body_path.stem}"
 
-    @property
+    @cached_property
     def body(self) -> bytes:
         return self.body_path.read_bytes()
 
-    @property
+    @cached_property
     def expected(self) -> dict[str, Any]:
         return dict(json.loads(self.expected_path.read_text(encoding="utf-8")))
 

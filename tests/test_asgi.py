@@ -8,7 +8,12 @@ from collections.abc import MutableMapping
 from typing import Any
 
 import pytest
+from uvicorn.config import Config
+from uvicorn.server import ServerState
 
+from gateway.web.deadlines import Limits
+from gateway.web.http_protocol import GatewayProtocol
+from gateway.web.request_head import RequestHead
 from tests.door import JSON, Door
 from tests.samples import EVENT
 
@@ -62,7 +67,9 @@ def test_large_bodies_that_are_half_read_are_bounded_and_small_ones_still_come_i
         assert (await fourth.answer())[0] == 202
 
     asyncio.run(send())
-    assert 'gateway_events_total{outcome="failed",system="unknown"} 1.0' in small.client.get("/metrics").text
+    metrics = small.client.get("/metrics").text
+    assert 'gateway_events_total{outcome="failed",reason="overloaded",system="unknown"} 1.0' in metrics
+    assert 'gateway_request_seconds_count{status="503"} 1.0' in metrics
 
 
 def test_a_request_whose_sender_has_gone_is_refused(small: Door) -> None:
@@ -89,3 +96,31 @@ def test_a_hundred_requests_at_once_are_each_answered(small: Door) -> None:
     assert [status for status, _ in answers] == [202] * 100
     offsets = [told["events"][0]["offset"] for _, told in answers]
     assert sorted(offsets) == sorted(set(offsets))
+
+
+def raising(*_: object, **__: object) -> None:
+    raise RuntimeError("a bug")
+
+
+def test_a_bug_in_the_parsing_of_a_head_is_told_as_ours(
+    small: Door, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(RequestHead, "check", raising)
+
+    async def ask() -> bytes:
+        config = Config(small.gateway.asgi, lifespan="off", log_config=None)
+        config.load()
+        state, limits = ServerState(), Limits(10, 10, 10)
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(lambda: GatewayProtocol(limits, config, state, {}), "127.0.0.1", 0)
+        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        writer.write(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+        told = await reader.read()
+        writer.close()
+        server.close()
+        return told
+
+    told = asyncio.run(ask())
+    assert told.startswith(b"HTTP/1.1 503 ")
+    assert b'"type":"internal-error"' in told
+    assert "a bug" in caplog.text

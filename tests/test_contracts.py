@@ -19,6 +19,7 @@ from gateway.contracts.bundle import component
 from gateway.errors import Refusal
 from gateway.formats import FORMATS
 from gateway.model import Outcome, Record
+from gateway.sources.disguises import PLAIN_TEXT
 from gateway.web.routes import INTAKES
 from tests.door import BATCHED, PROBLEM, STRUCTURED, Door, told
 from tests.examples import Example, examples
@@ -97,10 +98,10 @@ def test_a_system_that_is_switched_off_is_not_in_it() -> None:
     assert not [name for name in document["components"]["schemas"] if name.startswith("ibm")]
 
 
-def shown(document: Json) -> list[tuple[str, str, str, Json, Any]]:
-    """Every example: method, path, media type, schema, body."""
+def shown(document: Json) -> list[tuple[str, str, str, Json, Json]]:
+    """Every example: method, path, media type, schema, and the example itself."""
     return [
-        (method, path, media_type, content["schema"], example["value"])
+        (method, path, media_type, content["schema"], example)
         for (method, path), operation in operations_of(document).items()
         for media_type, content in operation.get("requestBody", {"content": {}})["content"].items()
         for example in content.get("examples", {}).values()
@@ -110,10 +111,16 @@ def shown(document: Json) -> list[tuple[str, str, str, Json, Any]]:
 def test_every_example_is_valid_and_taken(open_door: Door, openapi: Json) -> None:
     found = shown(openapi)
     assert {one[:2] for one in found} == {(i.method, operations.template(i.rule)) for i in INTAKES}
-    for method, path, media_type, schema, body in found:
+    for method, path, media_type, schema, example in found:
+        body = example["value"]
         assert list(by(openapi, schema).iter_errors(body)) == [], (path, body)
+        sent = body.encode() if media_type == PLAIN_TEXT else body
         answer = open_door.send(
-            body, path.replace("{resource}", "INC-7"), method=method, content_type=media_type
+            sent,
+            path.replace("{resource}", "INC-7"),
+            method=method,
+            content_type=media_type,
+            headers=dict(re.findall(r"`(\S+): ([^`]+)`", example.get("description", ""))),
         )
         assert answer.status_code == 202, (path, answer.text)
         receipts = operations_of(openapi)[method, path]["responses"]["202"]["content"]["application/json"]
@@ -281,7 +288,12 @@ def test_the_catalogue_has_every_topic_and_who_can_give_its_events(open_door: Do
     (event,) = detected["events"]
     assert (event["subject"], event["predicate"], event["vocabulary"]) == ("incident", "detected", "cdevents")
     assert event["type"] == "dev.cloudevents-gateway.incident.detected.v1"
-    assert set(event["systems"]) == {"cdevents", "ctoai", "incidents", "tracker"}
+    assert set(event["systems"]) == {
+        source.name
+        for source in open_door.gateway.pipeline.sources
+        if ("incident", "detected") in source.pairs()
+    }
+    assert {"cdevents", "ctoai", "alertmanager"} <= set(event["systems"])
     assert {topic["kind"] for topic in catalogue} == {"events", "open-ended", "dead-letters"}
 
 

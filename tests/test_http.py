@@ -279,3 +279,17 @@ def test_a_batch_full_of_faults_is_read_no_further_than_a_thousand(door: Door) -
 def test_an_id_in_the_path_that_is_not_utf_8_is_refused(door: Door) -> None:
     answer = door.client.patch("/events/incidents/%ff", json={})
     assert (answer.status_code, told(answer)["type"]) == (400, "invalid-encoding")
+
+
+@pytest.mark.parametrize("part", ["arrive", "body", "taking"])
+def test_a_bug_at_the_door_is_told_as_ours(monkeypatch: pytest.MonkeyPatch, part: str) -> None:
+    def raising(*_: object, **__: object) -> None:
+        raise RuntimeError("a bug")
+
+    door = Door()
+    monkeypatch.setattr(door.gateway.door, part, raising)
+    answer = door.send(deployed())
+    assert (answer.status_code, answer.content_type, told(answer)["type"]) == (503, PROBLEM, "internal-error")
+    assert answer.headers["X-Request-Id"] == told(answer)["requestId"]
+    assert answer.headers["Retry-After"]
+    assert door.publisher.records == []

@@ -21,10 +21,8 @@ from gateway.routing import binary
 from gateway.sources.cloudevents import CORE
 from tests.consumer_schemas import assert_is_envelope
 from tests.door import BATCHED, STRUCTURED, Door, envelope, headers
-from tests.examples import examples
 from tests.samples import bound, cloudevent, deployed, detected, incident, provisioned, tracked
 
-VALID = examples("valid")
 ROUTER = Door().gateway.router
 STRUCTURED_ROUTER = Door(content_mode="structured").gateway.router
 REQUIRED = {"id", "source", "type", "subject", "time", "dataschema", "specversion", "datacontenttype"} | {
@@ -51,12 +49,6 @@ def read_by_the_sdk(record: Record) -> BaseCloudEvent:
 
 
 # -- topics -------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("example", VALID, ids=lambda example: example.name)
-def test_every_record_goes_to_a_declared_topic(door: Door, example: Any) -> None:
-    door.client.open(example.path, method=example.method, data=example.body, headers=example.headers)
-    assert {record.topic for record in door.published} <= set(door.gateway.router.topics())
 
 
 def test_topics_are_named_after_subject_and_predicate_and_sorted(door: Door) -> None:

@@ -200,6 +200,8 @@ def faults(folder: Path, **files: Any) -> tuple[str, ...]:
         pytest.param([], id="an array"),
         pytest.param(GOOD | {"$id": "https://s.example/bad", "type": "strng"}, id="no such type"),
         pytest.param(GOOD | {"$id": "https://s.example/bad", "pattern": "("}, id="no pattern"),
+        pytest.param(GOOD | {"$id": "https://s.example/bad", "pattern": "a\\Z"}, id="Python's pattern"),
+        pytest.param(GOOD | {"$id": "https://s.example/bad", "pattern": "\\p{L}"}, id="not Python's pattern"),
         pytest.param(
             {"$id": "https://s.example/bad", "$ref": "https://example.com/s.json"}, id="far reference"
         ),

@@ -124,7 +124,10 @@ def test_sha_1_is_believed_where_it_is_asked_for_alone(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"{", b"[]", b"{}", b'{"Type": 1}', b'{"AlarmName": "raw"}', signed(NOTIFICATION)[:-2] + b'\\"}'],
+    [
+        *(b"", b"{", b"[]", b"{}", b'{"Type": 1}', b'{"Type": []}', b'{"Type": {}}', b'{"AlarmName": "raw"}'),
+        signed(NOTIFICATION)[:-2] + b'\\"}',
+    ],
 )
 def test_what_is_no_message_of_sns_is_not_signed(tmp_path: Path, body: bytes) -> None:
     with pytest.raises(InvalidSignature):

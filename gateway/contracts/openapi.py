@@ -5,7 +5,7 @@ Source: OpenAPI 3.1.1. CloudEvents 1.0.2, HTTP protocol binding sections 3.1 to 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from gateway import strict_json
@@ -14,14 +14,14 @@ from gateway.contracts.bundle import PLACE, Bundle
 from gateway.contracts.parts import VERSION, Parts
 from gateway.contracts.samples import Sample
 from gateway.schemas import CLOUDEVENT
-from gateway.sources.disguises import FORM
+from gateway.sources.disguises import FORM, PLAIN_TEXT
 from gateway.sources.reading import BATCHED, STRUCTURED
 from gateway.sources.source import DELIVERY_ID_HEADERS, Disguise
 from gateway.web.answers import JSON
 from gateway.web.routes import Intake
 
 Json = dict[str, Any]
-_READ = (JSON, STRUCTURED, BATCHED)
+_SHOWN = (JSON, STRUCTURED, BATCHED, PLAIN_TEXT)
 
 _ABOUT = """Takes the events of many systems, each in its own dialect, and publishes them to Kafka in one
 shape. A 202 means that every event is durable. Anything else means: unknown, or not taken; a 4xx says
@@ -77,7 +77,7 @@ def _intakes(parts: Parts, bundle: Bundle, kinds: responses.ByStatus, samples: M
             "parameters": [{"$ref": f"#/components/parameters/{name}"} for name in _parameters()],
             "requestBody": {
                 "required": True,
-                "content": _content(intake, parts, bundle, _examples(intake, samples.values())),
+                "content": _content(intake, parts, bundle, _examples(intake, samples.values(), parts)),
             },
             "responses": responses.intake(kinds, bundle),
         } | ({"security": demanded} if demanded else {})
@@ -124,13 +124,19 @@ def _content(intake: Intake, parts: Parts, bundle: Bundle, examples: Mapping[str
             content[disguise.media_type] = _disguised(disguise, plain)
     for media_type, shown in examples.items():
         content[media_type]["examples"] = {
-            sample.name.replace("/", "."): {
-                "summary": f"becomes {sample.event.record.topic}",
-                "value": strict_json.parse(sample.request.body),
-            }
+            sample.name.replace("/", "."): _example(sample, media_type, parts.pipeline.sources.headers_read)
             for sample in shown
         }
     return content
+
+
+def _example(sample: Sample, media_type: str, read: Collection[str]) -> Json:
+    """A body, and what stands beside it in headers that its system reads."""
+    request = sample.request
+    beside = [f"`{name}: {value}`" for name, value in request.headers.items() if name in read]
+    body = request.body.decode() if media_type == PLAIN_TEXT else strict_json.parse(request.body)
+    told: Json = {"summary": f"becomes {sample.event.record.topic}", "value": body}
+    return told | ({"description": f"Sent with {', '.join(beside)}."} if beside else {})
 
 
 def _disguised(disguise: Disguise, plain: Json) -> Json:
@@ -143,19 +149,20 @@ def _disguised(disguise: Disguise, plain: Json) -> Json:
     }
 
 
-def _examples(intake: Intake, samples: Iterable[Sample]) -> dict[str, list[Sample]]:
+def _examples(intake: Intake, samples: Iterable[Sample], parts: Parts) -> dict[str, list[Sample]]:
     """The samples that come this way, by media type; any system's way has one of each.
 
-    One in binary mode is left out, since half of it stands in headers, and one that no schema would take as
-    it is spelled.
+    One in binary mode is left out, since half of it stands in headers; so is, where no system is pinned, one
+    that only a header tells; and one that no schema would take as it is spelled.
     """
     found: dict[str, list[Sample]] = {}
-    seen: set[str] = set()
+    by_header = {source.name for source in parts.pipeline.sources if source.header_marks or source.disguises}
+    seen = by_header if intake.system is None else set()
     for sample in samples:
         request, system = sample.request, sample.event.envelope.system
         fits = intake.system == system and intake.update == request.intake.update
         first = intake.system is None and not request.intake.update and system not in seen
-        if (fits or first) and sample.exact and request.media_type in _READ and not request.is_binary:
+        if (fits or first) and sample.exact and request.media_type in _SHOWN and not request.is_binary:
             seen.add(system)
             found.setdefault(request.media_type, []).append(sample)
     return found

@@ -16,7 +16,7 @@ from gateway.settings import Settings
 from gateway.web import body
 from gateway.web.answers import Answer
 from gateway.web.body import Body
-from gateway.web.door import Arrival, Door
+from gateway.web.door import Arrival, Door, fault, new_id
 from gateway.web.routes import Intake, Routes, intakes
 from gateway.web.wakeups import Wakeups
 
@@ -51,7 +51,10 @@ class AsgiDoor:
         if found is None:
             await self._bridge(_without_underscores(scope), receive, send)  # type: ignore[arg-type]
             return
-        answer = await self._answer(scope, *found, receive)
+        try:
+            answer = await self._answer(scope, *found, receive)
+        except Exception as error:  # a bug: the server would tell of it in a form of its own
+            answer = fault(error, new_id())
         await send({"type": "http.response.start", "status": answer.status, "headers": _headers(answer)})
         await send({"type": "http.response.body", "body": answer.body})
 

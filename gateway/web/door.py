@@ -29,6 +29,7 @@ from gateway.pipeline import Pipeline
 from gateway.publishing.futures import succeed
 from gateway.settings import Settings
 from gateway.slices import Slices
+from gateway.systems import UNKNOWN
 from gateway.web import answers, handshake
 from gateway.web.answers import Answer
 from gateway.web.body import Body
@@ -143,13 +144,13 @@ class Door:
     def refuse(self, arrival: Arrival, refusal: Refusal) -> Answer:
         """Answer a request that is not looked into."""
         if not isinstance(refusal, Denial):  # a stranger's request is no event
-            self._metrics.count("unknown", Outcome.REJECTED, refusal.type)
+            self._metrics.count(UNKNOWN, Outcome.REJECTED, refusal.type)
         return self._timed(arrival, self._problem(arrival, refusal))
 
     def fail(self, arrival: Arrival, failure: Failure) -> Answer:
         """Answer a request that is not looked into for a reason of ours."""
-        self._metrics.count("unknown", Outcome.FAILED)
-        return self._problem(arrival, failure)
+        self._metrics.count(UNKNOWN, Outcome.FAILED, failure.type)
+        return self._timed(arrival, self._problem(arrival, failure))
 
     def late(self, arrival: Arrival) -> Answer:
         """Answer a request that nobody answered within the longest wait."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from math import inf
 from typing import Any
 
@@ -10,12 +11,14 @@ import httptools
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
-from gateway.errors import BadRequest, GatewayError, MalformedBody
+from gateway.errors import BadRequest, GatewayError, InternalError, MalformedBody
 from gateway.framing import HeadersTooLarge
 from gateway.web.connection import Connection
 from gateway.web.deadlines import PACE, Limits
 from gateway.web.http_cycle import Cycle
 from gateway.web.request_head import MAX_HEAD, RequestHead
+
+logger = logging.getLogger(__name__)
 
 
 class GatewayProtocol(Connection):
@@ -44,9 +47,10 @@ class GatewayProtocol(Connection):
         self._unparsed += len(data)
         try:
             self._feed(data)
+        except httptools.HttpParserCallbackError as error:
+            self._fail(_known(error.__context__ or error))
         except httptools.HttpParserError as error:
-            known = error.__context__
-            self._fail(known if isinstance(known, GatewayError) else BadRequest(f"this is not HTTP: {error}"))
+            self._fail(BadRequest(f"this is not HTTP: {error}"))
         else:
             if self._unparsed > MAX_HEAD:  # an endless header, chunk extension or trailer
                 self._fail(HeadersTooLarge(f"the headers may have {MAX_HEAD} bytes together"))
@@ -176,3 +180,11 @@ class GatewayProtocol(Connection):
             self.due = self._body_due if cycle.more_body else inf
         elif not self._deaf:
             self._wait(self._limits.read_seconds if self._in_head else self._limits.idle_seconds)
+
+
+def _known(error: BaseException) -> GatewayError:
+    """Give what a callback of the parser has raised; a bug is no fault of the sender's."""
+    if isinstance(error, GatewayError):
+        return error
+    logger.error("a request could not be begun", exc_info=error)
+    return InternalError("the gateway failed on this request; its log has the rest")
