@@ -213,7 +213,9 @@ def test_json_inside_a_string_is_looked_into() -> None:
 
 
 @pytest.mark.parametrize("transform", sorted(set(TRANSFORMS) - {"lower", "split_comma"}))
-@pytest.mark.parametrize("value", ["no such thing", True, [], {}, -1, "1_0", "١", 10**40, "\ud800"], ids=repr)
+@pytest.mark.parametrize(
+    "value", ["no such thing", True, [], {}, -1, "1_0", "\u0661", 10**40, "\ud800"], ids=repr
+)
 def test_what_cannot_be_read_is_refused_with_its_place(tmp_path: Path, transform: str, value: Any) -> None:
     pick = compile_pick({"from": ["/none", "/at"], "transform": transform})
     try:
@@ -264,7 +266,7 @@ def test_one_bad_item_refuses_all_with_its_place(tmp_path: Path) -> None:
     bad = json.loads(json.dumps(PUMPS))
     bad["a"]["pumps"] += [{"state": "dry"}, 7]
     door = pumps(tmp_path, GROUP)
-    assert refused(door, bad) == (422, ["/a/pumps/2/pump", "/a/pumps/3/pump"])
+    assert refused(door, bad) == (422, ["/a/pumps/2/pump", "/a/pumps/3/pump", "/a/pumps/3/state"])
     assert door.published == []
 
 
@@ -350,7 +352,7 @@ def test_credentials_and_quarantine_can_name_it(tmp_path: Path) -> None:
     assert door.send(PUMP, "/events/pumps", headers=key).status_code == 202
     assert door.send(deployed(), headers=key).status_code == 403
     assert door.send({}, "/events/pumps", headers=key).status_code == 202  # kept
-    assert len(door.dead_letters) == 2
+    assert len(door.dead_letters) == 1
 
 
 def guarded_file(folder: Path, system: str) -> Path:
@@ -561,8 +563,8 @@ def test_a_declaration_that_cannot_be_used_stops_the_start(tmp_path: Path, rest:
 
 @pytest.mark.parametrize("name", ["ctoai", "all", "unknown", "Pumps", "1pump", "p" * 33, "pu_mps", "pu mps"])
 def test_a_name_that_is_taken_or_cannot_be_stops_the_start(tmp_path: Path, name: str) -> None:
-    with pytest.raises(SettingsError, match=f"called '{name}'"):
-        faults(declare(tmp_path, name=name))
+    (told,) = faults(declare(tmp_path, name=name))
+    assert f"called '{name}'" in told
 
 
 def test_a_declaration_that_is_not_switched_on_is_not_looked_into(tmp_path: Path) -> None:

@@ -94,7 +94,7 @@ class Mapped(Source):
     def normalise(self, document: Document, schema_id: str) -> Envelope:
         """Every field is picked as declared. Raises SchemaViolation for what is not there as declared."""
         scene = self._scene(document)
-        said = self._verb(scene)
+        subject_id, said = self._needed(scene)
         pair = self._values.get(said.lower())
         noun, predicate = pair or (self._noun, word(said))
         time = self._time(scene)
@@ -106,7 +106,7 @@ class Mapped(Source):
             document,
             id=id,
             source=source,
-            subject=Subject(noun, self._subject(scene)),
+            subject=Subject(noun, subject_id),
             predicate=predicate,
             time=time or event_time(document),
             origin=origin(document, schema_id, id=own_id, type=said, source=None),
@@ -123,6 +123,18 @@ class Mapped(Source):
             item = item[member]
         place = "".join(f"/{strict_json.escape(step)}" for step in (*self.group, str(document.place)))
         return Scene(item[0], document.data, document.pointer, document.pointer.removesuffix(place))
+
+    def _needed(self, scene: Scene) -> tuple[str, str]:
+        found: list[str] = []
+        problems: list[Problem] = []
+        for needed in (self._subject, self._verb):
+            try:
+                found.append(needed(scene))
+            except SchemaViolation as refusal:
+                problems += refusal.problems
+        if problems:
+            raise SchemaViolation("the document lacks what its declaration needs", problems)
+        return found[0], found[1]
 
     def _pick(self, name: str, scene: Scene) -> Any:
         pick = self._own.get(name)
