@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from flask import Flask
 
-from gateway import credentials_file, exposure, logs, publishers, schemas, sources, tracing
+from gateway import publishers, schemas, sources, tracing
 from gateway import settings as settings_module
 from gateway.contracts import Contracts
 from gateway.contracts.pages import pages
@@ -26,6 +24,7 @@ from gateway.routing import Naming, Router
 from gateway.schemas import SchemaStore
 from gateway.settings import Settings
 from gateway.sources import Sources, declarations
+from gateway.sources.declarations import Folder
 from gateway.sources.reading import Reader
 from gateway.web.application import create_application
 from gateway.web.asgi import AsgiDoor
@@ -55,18 +54,19 @@ def build(
     credentials: Credentials | None = None,
     metrics: Metrics | None = None,
     traces: tracing.Traces | None = None,
+    mappings: Folder | None = None,
 ) -> Gateway:
     """Build a gateway from settings. Raises SettingsError for what only shows when the parts meet.
 
     The credentials are handed in, not read: a worker that is started anew must not meet a file that somebody
-    is in the middle of changing. Where a file is named and nothing is handed in, nobody may send.
+    is in the middle of changing. Where a file is named and nothing is handed in, nobody may send. So are the
+    declarations; without any the folder is read.
     """
     if credentials is None and settings.credentials_file:
         credentials = Credentials(())
     metrics = metrics or Metrics()
-    more = declarations.schema_texts(settings.mappings_dir)
-    store = SchemaStore(schemas.folder(), metrics.count_disagreement, more)
-    understood = sources.load(settings, store)
+    mappings = mappings or declarations.read(settings.mappings_dir)
+    store, understood = sources.build(settings, mappings, metrics.count_disagreement)
     router = build_router(settings, store, understood)
     dead_letters = build_dead_letters(settings, router, understood.headers_read)
     publisher = publisher or publishers.build(
@@ -113,7 +113,7 @@ def build_contracts(settings: Settings, credentials: Credentials | None, pipelin
             credentials=credentials,
             intakes=intakes(settings.systems),
             pipeline=pipeline,
-            folders=[schemas.folder()],
+            folders=[schemas.folder(), *([settings.mappings_dir] if settings.mappings_dir else [])],
         )
     )
 
@@ -159,39 +159,3 @@ def build_hastes(settings: Settings) -> Hastes:
     return Hastes(
         {system: Haste(shorter.get(system), spool=system in settings.system_ack) for system in named}
     )
-
-
-def check(settings: Settings) -> tuple[Credentials | None, Sequence[str]]:
-    """Make sure that this can be served, and give the credentials and what is unwise about them.
-
-    Raises SettingsError.
-    """
-    faults: list[str] = []
-    found: tuple[Credentials | None, Sequence[str]] = (None, ())
-    steps: tuple[Callable[[Settings], object], ...] = (build, exposure.check, tracing.check)
-    for step in steps:
-        try:
-            step(settings)
-        except SettingsError as error:
-            faults += error.faults
-    try:
-        if settings.credentials_file:
-            found = credentials_file.load(settings.credentials_file)
-    except SettingsError as error:
-        faults += error.faults
-    if faults:
-        raise SettingsError(faults)
-    return found
-
-
-def start(settings: Settings, credentials: Credentials | None, metrics_folder: Path | None = None) -> Gateway:
-    """Build, and start publishing: what a worker process does after its fork.
-
-    ``metrics_folder`` is what it shares with other workers, if there are any.
-    """
-    logs.configure(settings.log_level)
-    gateway = build(
-        settings, credentials=credentials, metrics=Metrics(metrics_folder), traces=tracing.build(settings)
-    )
-    gateway.publisher.start()
-    return gateway

@@ -7,12 +7,13 @@ format match, so that no document calls back into Python; and the names of membe
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote
 
 import jsonschema_rs
 
+from gateway.errors import SettingsError
 from gateway.formats import FORMATS, PATTERNS
 
 _VALUES = frozenset({"const", "enum", "default", "examples"})  # whose content is no schema
@@ -100,21 +101,32 @@ class Places:
         return self._found[location]
 
 
-def compile_all(schemas: Schemas) -> dict[str, Decider]:
-    """Compile every schema file; their references must all be answered among them."""
+def compile_all(schemas: Schemas, only: Collection[str] | None = None) -> dict[str, Decider]:
+    """Compile every schema file, or ``only`` some; their references must all be answered among them.
+
+    Raises SettingsError naming each that the compiled validator does not take.
+    """
     quickened = {name: _quickened(schema) for name, schema in schemas.items()}
     if any(_turns(schema) for schema in schemas.values()):
         quickened = dict(schemas)
     made: dict[str, Decider] = {}
     exact, quick = (_registry(all) for all in (schemas, quickened))
-    for name, schema in schemas.items():
+    faults: list[str] = []
+    for name in schemas if only is None else only:
+        schema = schemas[name]
         names = schema.get("propertyNames")
-        rest = {member: value for member, value in quickened[name].items() if member != "propertyNames"}
-        made[name] = Decider(
-            _validator(schema, exact),
-            _validator(rest, quick),
-            None if names is None else _validator({"$id": f"{schema['$id']}?names"} | names, exact),
-        )
+        names = names if isinstance(names, dict) else None
+        rest = {m: value for m, value in quickened[name].items() if m != "propertyNames" or names is None}
+        try:
+            made[name] = Decider(
+                _validator(schema, exact),
+                _validator(rest, quick),
+                _validator({"$id": f"{schema['$id']}?names"} | names, exact) if names is not None else None,
+            )
+        except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError) as error:
+            faults.append(f"schema {name}: {type(error).__name__}: {str(error)[:200]}")
+    if faults:
+        raise SettingsError(faults)
     return made
 
 

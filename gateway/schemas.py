@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -23,7 +24,7 @@ from referencing.jsonschema import DRAFT202012
 
 from gateway import deciders, faults
 from gateway.errors import SettingsError
-from gateway.formats import FORMATS
+from gateway.formats import FORMATS, is_uri
 from gateway.model import Problem
 
 logger = logging.getLogger(__name__)
@@ -59,7 +60,7 @@ class SchemaStore:
         """
         files = sorted(root.rglob(f"*{SUFFIX}"))
         found = {path.relative_to(root).as_posix(): path.read_bytes() for path in files}
-        self.texts: Mapping[str, bytes] = found | dict(more)
+        self.texts: Mapping[str, bytes] = {**found, **more}
         self._disagreed = disagreed
         wrong: list[str] = [] if self.texts else [f"no schema files below {root}"]
         self._schemas = dict(_parsed(self.texts, wrong))
@@ -68,7 +69,10 @@ class SchemaStore:
             self._compile(wrong)
         if wrong:
             raise SettingsError(wrong)
-        self._deciders = deciders.compile_all(self._schemas)
+        own = {name: schema for name, schema in self._schemas.items() if name not in more}
+        self._deciders = deciders.compile_all(own)
+        if more:  # apart, so that a rule of theirs that turns formats around slows none of ours
+            self._deciders |= deciders.compile_all(self._schemas, only=more.keys())
         self._lookup = deciders.Places(self._schemas.values()).lookup
         self._confirmed: set[tuple[str, str]] = set()  # rules that both found broken; there are finitely many
 
@@ -143,7 +147,10 @@ class SchemaStore:
                     Draft202012Validator.check_schema(schema)  # which says it better
                     raise SchemaError(fault)
                 _resolve_all(schema, registry)
-            except (SchemaError, Unresolvable) as error:
+            except SchemaError as error:
+                where = "".join(f"/{step}" for step in error.absolute_path) or "the file"
+                wrong.append(f"schema {name}: SchemaError: {where}: {error.message[:200]}")
+            except (Unresolvable, re.error, RecursionError) as error:
                 wrong.append(f"schema {name}: {type(error).__name__}: {str(error)[:200]}")
             self._explainers[name] = Draft202012Validator(schema, registry=registry, format_checker=checker)
 
@@ -153,13 +160,20 @@ def _sorted(told: Mapping[Problem, None]) -> tuple[Problem, ...]:
 
 
 def _parsed(texts: Mapping[str, bytes], wrong: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    taken: dict[str, str] = {}
     for name, text in texts.items():
         try:
             schema = json.loads(text)
-            schema["$id"]
-        except (ValueError, KeyError, TypeError) as error:
+            id = schema["$id"]
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             wrong.append(f"schema {name}: {type(error).__name__}: {error}")
+            continue
+        if not isinstance(id, str) or not is_uri(id):
+            wrong.append(f"schema {name}: its $id is no absolute URI")
+        elif id in taken:
+            wrong.append(f"schema {name}: has the $id of {taken[id]}")
         else:
+            taken[id] = name
             yield name, schema
 
 
@@ -172,6 +186,8 @@ def _resolve_all(schema: dict[str, Any], registry: Registry[Any]) -> None:
         if isinstance(node, dict):
             if isinstance(node.get("$ref"), str):
                 resolver.lookup(node["$ref"])
+            if isinstance(node.get("pattern"), str):
+                re.compile(node["pattern"])
             pending.extend(node.values())
         elif isinstance(node, list):
             pending.extend(node)

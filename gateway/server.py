@@ -9,8 +9,7 @@ import click
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 
-from gateway import app, settings, shared_metrics
-from gateway.credentials import Credentials
+from gateway import app, settings, shared_metrics, starting
 from gateway.errors import SettingsError
 from gateway.settings import Settings
 from gateway.web.asgi import AsgiDoor
@@ -23,9 +22,9 @@ _GRACE_SECONDS = 15
 class Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no types
     """gunicorn with the options this program needs; each worker builds its gateway after the fork."""
 
-    def __init__(self, chosen: Settings, credentials: Credentials | None) -> None:
+    def __init__(self, chosen: Settings, checked: starting.Checked) -> None:
         self._settings = chosen
-        self._credentials = credentials
+        self._checked = checked
         self._gateway: app.Gateway | None = None
         self._metrics_folder: Path | None = None
         raise_open_files()
@@ -45,18 +44,18 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no type
         """Read settings and credentials again, and say what is wrong with them."""
         try:
             fresh = settings.load()
-            credentials, warnings = app.check(fresh)
+            checked = starting.check(fresh)
         except SettingsError as error:
             for fault in error.faults:
                 click.echo(f"reload refused, the old settings stay: {fault}", err=True)
         else:
-            self._settings, self._credentials = fresh, credentials
-            for warning in warnings:
+            self._settings, self._checked = fresh, checked
+            for warning in checked.warnings:
                 click.echo(f"settings: {warning}", err=True)
 
     def load(self) -> Flask | AsgiDoor:
         """Build and start the gateway in this worker, and give the door that its class can serve."""
-        self._gateway = app.start(self._settings, self._credentials, self._metrics_folder)
+        self._gateway = starting.start(self._settings, self._checked, self._metrics_folder)
         return self._gateway.asgi if self._settings.door == "asgi" else self._gateway.application
 
     def options(self) -> dict[str, Any]:
@@ -104,8 +103,7 @@ def options() -> dict[str, Any]:
         _hosted[0].refresh()
     else:
         chosen = settings.load()
-        credentials, _ = app.check(chosen)
-        _hosted.append(Server(chosen, credentials))
+        _hosted.append(Server(chosen, starting.check(chosen)))
     return _hosted[0].options() | {"wsgi_app": f"{__name__}:application()"}
 
 

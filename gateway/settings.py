@@ -28,7 +28,7 @@ from gateway.errors import SettingsError
 from gateway.kafka_settings import KafkaSettings
 from gateway.sender_settings import SenderSettings
 from gateway.setting_checks import PREFIX, variable
-from gateway.systems import ALL, check, expand, known
+from gateway.systems import ALL, Known, check, expand, known
 
 __all__ = ["CONFIG", "PREFIX", "Settings", "SystemName", "load", "unknown_variables", "variable"]
 
@@ -174,12 +174,23 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     environ = os.environ if environ is None else environ
     given = {name: environ.get(variable(name)) for name in Settings.model_fields}
     chosen = _from_file(environ.get(CONFIG)) | {n: v for n, v in given.items() if v}
-    folder = chosen.get("mappings_dir")
-    there = known(Path(folder) if isinstance(folder, str) else None)
+    there = _known(chosen)
     try:
         return Settings.model_validate(chosen, context=there)
     except ValidationError as error:
         raise SettingsError([_fault(item) for item in error.errors(include_url=False)]) from None
+
+
+def there_are(environ: Mapping[str, str] | None = None) -> Known:
+    """Give the systems that there are, whatever else the settings say. Raises SettingsError."""
+    environ = os.environ if environ is None else environ
+    given = environ.get(variable("mappings_dir"))
+    return _known(_from_file(environ.get(CONFIG)) | ({"mappings_dir": given} if given else {}))
+
+
+def _known(chosen: Mapping[str, Any]) -> Known:
+    folder = chosen.get("mappings_dir")
+    return known(Path(folder) if isinstance(folder, str) else None)
 
 
 def unknown_variables(environ: Mapping[str, str]) -> list[str]:

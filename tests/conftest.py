@@ -13,6 +13,7 @@ pytest.register_assert_rewrite("tests.publisher_contract")
 from tests import terminal  # noqa: E402  (after the line above)
 from tests.consumer_schemas import assert_is_dead_letter  # noqa: E402
 from tests.door import FRONTS, Door, Front  # noqa: E402
+from tests.examples import MAPPINGS  # noqa: E402
 
 
 @pytest.fixture(scope="module", params=FRONTS)
@@ -30,8 +31,8 @@ def shared_doors() -> dict[Front, Door]:
 
 @pytest.fixture
 def door(front: Front, shared_doors: dict[Front, Door]) -> Iterator[Door]:
-    """A gateway with default settings and nothing published yet; built once, since that takes a while."""
-    shared_door = shared_doors.get(front) or shared_doors.setdefault(front, Door())
+    """A gateway with the declared systems, nothing published yet; built once, since that takes a while."""
+    shared_door = shared_doors.get(front) or shared_doors.setdefault(front, Door(mappings_dir=str(MAPPINGS)))
     shared_door.publisher.forget()
     yield shared_door
     for record in shared_door.dead_letters:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal, get_args
 
 from werkzeug.test import Client, TestResponse
 
-from gateway import app, credentials_file, settings
+from gateway import app, credentials_file, settings, systems
 from gateway.model import Record
 from tests.asgi_server import through_asgi
 from tests.memory_publisher import MemoryPublisher
@@ -37,7 +37,9 @@ class Door:
         environ = {settings.variable(name): value for name, value in chosen.items()}
         loaded = settings.load(environ)
         file = loaded.credentials_file
-        credentials = credentials_file.load(file, environ)[0] if file else None
+        credentials = (
+            credentials_file.load(file, environ, systems.known(loaded.mappings_dir))[0] if file else None
+        )
         self.gateway = app.build(loaded, self.publisher, credentials)
         through = self.gateway.application if self.front == "flask" else through_asgi(self.gateway.asgi)
         self.client = Client(through, TestResponse, use_cookies=False)

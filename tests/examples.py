@@ -21,9 +21,12 @@ from gateway.app import build
 from gateway.errors import Refusal
 from gateway.model import Message
 from gateway.pipeline import Pipeline
-from gateway.web.routes import INTAKES
+from gateway.systems import SYSTEMS
+from gateway.web.routes import intakes
 
 SCHEMAS = Path(__file__).parent.parent / "schemas"
+MAPPINGS = SCHEMAS.parent / "deploy" / "mappings"
+DECLARED = tuple(sorted(path.stem for path in MAPPINGS.glob("*.toml")))
 RECEIVED = datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=UTC)
 REQUEST_ID = "00000000-0000-4000-8000-000000000000"
 
@@ -63,7 +66,7 @@ class Example:
 
     def message(self, body: bytes | None = None) -> Message:
         """The message that the door makes of this request, at a fixed time and with a fixed id."""
-        for intake in INTAKES:
+        for intake in intakes((*SYSTEMS, *DECLARED)):
             start, resource, _ = intake.rule.partition("<resource>")
             matches = self.path.startswith(start) if resource else self.path == intake.rule
             if intake.method == self.method and matches:
@@ -83,13 +86,14 @@ def examples(kind: str) -> list[Example]:
     """All examples of a kind, ``valid`` or ``invalid``, found by glob."""
     return [
         Example(path, path.parent / "expected" / f"{path.stem}.json")
-        for path in sorted(SCHEMAS.glob(f"*/examples/{kind}/*.*"))
+        for folder in (SCHEMAS, MAPPINGS)
+        for path in sorted(folder.glob(f"*/examples/{kind}/*.*"))
     ]
 
 
 def pipeline() -> Pipeline:
-    """A pipeline with default settings whose publisher is never asked."""
-    return build(settings.load({})).pipeline
+    """A pipeline whose publisher is never asked, with the declared systems beside those built in."""
+    return build(settings.load({settings.variable("mappings_dir"): str(MAPPINGS)})).pipeline
 
 
 def envelope_of(value: bytes) -> dict[str, Any]:

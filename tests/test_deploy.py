@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 import yaml
 
-from gateway import credentials_file, settings
-from gateway.app import check
+from gateway import credentials_file, settings, starting
 from gateway.server import Server
 from gateway.settings import Settings
+from gateway.starting import check
 from gateway.web.routes import INTAKES
 from tests.door import Door
 
@@ -247,7 +247,7 @@ def test_the_grace_is_longer_than_the_wait_for_the_spool_and_the_stop(
     script = container["lifecycle"]["preStop"]["exec"]["command"][-1]
     (first,), (longest,) = re.findall(r"sleep\((\d+)\)  #", script), re.findall(r"\+ (\d+)", script)
     waits = int(first) + int(longest)
-    stop = Server(settings.load({}), None).options()["graceful_timeout"]
+    stop = Server(settings.load({}), starting.Checked()).options()["graceful_timeout"]
     assert pod["spec"]["terminationGracePeriodSeconds"] > waits + stop + 10
 
 
@@ -286,7 +286,7 @@ def test_a_proxy_lets_every_way_in_through_and_waits_longer_than_the_longest_ans
 
 
 def test_a_proxy_closes_idle_connections_before_the_gateway_does() -> None:
-    keeps = Server(settings.load({}), None).options()["keepalive"]
+    keeps = Server(settings.load({}), starting.Checked()).options()["keepalive"]
     for name, pattern in {
         "nginx/gateway.conf": r"keepalive_timeout (\d+)s",
         "envoy/envoy.yaml": r"idle_timeout: (\d+)s",
@@ -302,7 +302,10 @@ def test_the_unit_of_systemd_runs_what_exists_and_waits_for_the_stop() -> None:
     service = unit["Service"]
     assert service["ExecStart"].endswith("gateway serve")
     assert service["Environment"] == f"GATEWAY_DATA_DIR=/var/lib/{service['StateDirectory']}"
-    assert int(service["TimeoutStopSec"]) > Server(settings.load({}), None).options()["graceful_timeout"]
+    assert (
+        int(service["TimeoutStopSec"])
+        > Server(settings.load({}), starting.Checked()).options()["graceful_timeout"]
+    )
     analyze = shutil.which("systemd-analyze")
     if analyze is not None:
         done = subprocess.run(

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from confluent_kafka import KafkaError, Producer
 
-from gateway import app, settings
+from gateway import settings, starting
 from gateway.errors import RecordRefused, Refusal, SettingsError, TooLarge, Unavailable
 from gateway.publishing import librdkafka_clients
 from gateway.publishing.client import End
@@ -30,7 +30,7 @@ def test_without_its_package_the_choice_is_refused_in_words(monkeypatch: pytest.
     for name in ("librdkafka", "librdkafka_clients"):
         monkeypatch.delitem(sys.modules, f"gateway.publishing.{name}", raising=False)
     with pytest.raises(SettingsError) as refused:
-        app.check(chosen())
+        starting.check(chosen())
     (fault,) = refused.value.faults
     assert fault.startswith("GATEWAY_KAFKA_CLIENT: librdkafka needs another package")
     assert "cloudevents-gateway[librdkafka]" in fault

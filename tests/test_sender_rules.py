@@ -17,7 +17,7 @@ from gateway import envelope as envelopes
 from gateway.errors import Refusal
 from gateway.model import Document, Event, Message
 from gateway.systems import SYSTEMS
-from tests.examples import RECEIVED, Example, examples, pipeline
+from tests.examples import DECLARED, RECEIVED, Example, examples, pipeline
 from tests.samples import Json
 
 PIPELINE = pipeline()
@@ -27,7 +27,8 @@ each_example = pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: 
 # Their documents may have neither an id nor a time of their own; then each is another event.
 MAY_HAVE_NO_ID = {"ctoai", "tracker", "incidents"}
 
-# Where each sender that says how an incident stands says so; ``*`` is every item of an array.
+# Where each sender that says how an incident stands says so; ``*`` is every item of an array,
+# ``{}`` the JSON inside a string.
 STATES = {
     "incidents": "status",
     "alertmanager": "alerts/*/status",
@@ -35,7 +36,14 @@ STATES = {
     "pagerduty": "event/event_type",
     "jira": "issue/fields/status/statusCategory/key",
     "github": "action",
+    "servicenow": "state",
+    "datadog": "alert_transition",
+    "googlecloud": "incident/state",
+    "azuremonitor": "data/essentials/monitorCondition",
+    "cloudwatch": "Message/{}/NewStateValue",
+    "uptimekuma": "heartbeat/status",
     "sentry": "action",
+    "zabbix": "status",
 }
 
 
@@ -61,10 +69,10 @@ def test_exactly_one_system_claims_an_example(example: Example) -> None:
 
 
 def test_every_system_is_declared_under_its_own_name() -> None:
-    assert [source.name for source in PIPELINE.sources] == list(SYSTEMS)
+    assert [source.name for source in PIPELINE.sources] == [*SYSTEMS, *DECLARED]
 
 
-@pytest.mark.parametrize("system", SYSTEMS)
+@pytest.mark.parametrize("system", [*SYSTEMS, *DECLARED])
 def test_every_system_has_an_example_that_is_recognised_without_a_pinned_path(system: str) -> None:
     assert [e for e in EXAMPLES if e.system == system and e.path == "/events"]
 
@@ -97,6 +105,8 @@ def with_state(node: Any, path: list[str], state: Any) -> Any:
     """The document with every state in it replaced."""
     if not path:
         return state
+    if path[0] == "{}":
+        return json.dumps(with_state(json.loads(node), path[1:], state))
     if path[0] == "*":
         return [with_state(item, path[1:], state) for item in node]
     return {**node, path[0]: with_state(node[path[0]], path[1:], state)}
@@ -113,7 +123,7 @@ ENDED = [
     if example.system in STATES
     and example.expected["records"]
     and all(_is_over(record["envelope"]) for record in example.expected["records"])
-    and example.headers.get("content-type") == "application/json"
+    and example.headers.get("content-type", "").split(";")[0] in ("application/json", "text/plain")
 ]
 
 

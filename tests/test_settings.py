@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway import app, settings
+from gateway import settings, starting
 from gateway.errors import SettingsError
 from gateway.settings import Settings, load, unknown_variables, variable
 from gateway.systems import SYSTEMS
@@ -78,7 +78,7 @@ def test_a_pair_that_says_nothing_is_told_so(pairs: str, reason: str) -> None:
 
 def test_where_there_is_no_spool_no_system_can_go_there() -> None:
     with pytest.raises(SettingsError) as caught:
-        app.check(load({"GATEWAY_ACK": "broker", "GATEWAY_SYSTEM_ACK": "sentry=spool"}))
+        starting.check(load({"GATEWAY_ACK": "broker", "GATEWAY_SYSTEM_ACK": "sentry=spool"}))
     assert "GATEWAY_SYSTEM_ACK: contradicts GATEWAY_ACK=broker" in str(caught.value.faults)
 
 

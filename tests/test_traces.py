@@ -13,7 +13,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
 
-from gateway import app, settings, tracing
+from gateway import app, settings, starting, tracing
 from gateway.errors import SettingsError, Unavailable
 from gateway.traces import Traces
 from tests.collector import collector
@@ -149,7 +149,7 @@ def test_switched_off_a_record_has_no_header_of_it(door: Door) -> None:
 
 def test_switched_off_nothing_of_it_is_imported() -> None:
     code = (
-        "import sys; from gateway import app, settings; app.check(settings.load({}))\n"
+        "import sys; from gateway import settings, starting; starting.check(settings.load({}))\n"
         "found = [name for name in sys.modules if name.startswith('opentelemetry')]\n"
         "sys.exit(str(found) if found else 0)"
     )
@@ -168,7 +168,7 @@ def test_without_the_extra_the_start_says_what_to_install(monkeypatch: pytest.Mo
     monkeypatch.delitem(sys.modules, "gateway.traces")
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(SettingsError, match=r"GATEWAY_TRACING: install the extra, pip install .*\[tracing\]"):
-        app.check(settings.load({"GATEWAY_TRACING": "true"}))
+        starting.check(settings.load({"GATEWAY_TRACING": "true"}))
 
 
 # -- sent ---------------------------------------------------------------------------------------------------

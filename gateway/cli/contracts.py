@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from gateway import app, settings
+from gateway import app, settings, starting
 from gateway.contracts import Contracts
 
 
@@ -26,7 +26,7 @@ def asyncapi() -> None:
 def built() -> Contracts:
     """Give the contracts that a gateway with these settings serves."""
     chosen = settings.load()
-    credentials, _ = app.check(chosen)
+    credentials = starting.check(chosen).credentials
     return app.build(chosen, credentials=credentials).contracts
 
 

@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from gateway import app, settings
+from gateway import settings, starting
 from gateway.server import Server
 from gateway.settings import Settings
 
@@ -31,13 +31,13 @@ def serve() -> None:
     """Serve HTTP on GATEWAY_BIND until SIGTERM; SIGHUP reloads the workers."""
     chosen = settings.load()
     # Here, so that every fault is told once, and not by each worker.
-    credentials, unwise = app.check(chosen)
-    for warning in [*settings.unknown_variables(os.environ), *unwise]:
+    checked = starting.check(chosen)
+    for warning in [*settings.unknown_variables(os.environ), *checked.warnings]:
         click.echo(f"settings: {warning}", err=True)
     if chosen.allow_anonymous:
         click.echo(f"settings: {settings.variable('allow_anonymous')}: anybody may send events", err=True)
     click.echo(_greeting(chosen))
-    Server(chosen, credentials).run()
+    Server(chosen, checked).run()
 
 
 def _greeting(chosen: Settings) -> str:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import click
 
-from gateway import settings, systems
+from gateway import settings
+from gateway.errors import SettingsError
+from gateway.systems import SYSTEMS
 
 
 class SystemType(click.ParamType[Any]):
@@ -30,5 +30,7 @@ class SystemType(click.ParamType[Any]):
 
 def there_are() -> Sequence[str]:
     """Name the systems; the settings are not read whole, since a command may be there to mend them."""
-    folder = os.environ.get(settings.variable("mappings_dir"))
-    return systems.known(Path(folder) if folder else None).names
+    try:
+        return settings.there_are().names
+    except SettingsError:
+        return SYSTEMS

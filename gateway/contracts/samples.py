@@ -126,7 +126,7 @@ def samples(folders: Iterable[Path], intakes: Sequence[Intake], pipeline: Pipeli
 def _requests(folders: Iterable[Path], intakes: Sequence[Intake]) -> Iterator[Request]:
     for folder in folders:
         for path in sorted(folder.glob("*/examples/valid/*.json")):
-            around = json.loads((path.parent / "expected" / path.name).read_bytes())["request"]
+            around = _around(path)
             for intake in intakes:
                 if around["method"] == intake.method and _fits(intake.rule, around["path"]):
                     headers = {name.lower(): value for name, value in around["headers"].items()}
@@ -138,6 +138,15 @@ def _requests(folders: Iterable[Path], intakes: Sequence[Intake]) -> Iterator[Re
                         body=body,
                         intake=intake,
                     )
+
+
+def _around(path: Path) -> dict[str, Any]:
+    """What the expected file says of the request; without one it is posted to the system's path as JSON."""
+    expected = path.parent / "expected" / path.name
+    if expected.is_file():
+        return dict(json.loads(expected.read_bytes())["request"])
+    system = path.parents[2].name
+    return {"method": "POST", "path": f"/events/{system}", "headers": {"content-type": "application/json"}}
 
 
 def _fits(rule: str, path: str) -> bool:

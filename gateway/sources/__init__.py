@@ -2,31 +2,79 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pkgutil import resolve_name
 
-from gateway.errors import Ambiguous, NotFound, Unrecognised
+from gateway import schemas
+from gateway.errors import Ambiguous, NotFound, SettingsError, Unrecognised
 from gateway.model import Document, Problem
 from gateway.schemas import SchemaStore
 from gateway.settings import Settings
 from gateway.sources import declarations
+from gateway.sources.declarations import Folder
 from gateway.sources.source import Disguise, Pair, Source
 from gateway.systems import BUILT_IN, installed
 
 
-def load(settings: Settings, schemas: SchemaStore) -> Sources:
+def build(
+    settings: Settings, folder: Folder, disagreed: Callable[[], None] = lambda: None
+) -> tuple[SchemaStore, Sources]:
+    """Give the schemas and the systems that they are of. Raises SettingsError with the faults of both."""
+    packages = installed_kinds(settings.systems)
+    more = dict(folder.schema_texts())
+    for kind in packages.values():
+        more |= kind.schema_files()
+    try:
+        store = SchemaStore(schemas.folder(), disagreed, more)
+    except SettingsError as error:
+        faults = list(error.faults)
+        try:
+            declarations.load(folder, settings.systems, SchemaStore(schemas.folder()))
+        except SettingsError as others:
+            faults += others.faults
+        raise SettingsError(faults) from None
+    return store, load(settings, store, folder, packages)
+
+
+def installed_kinds(names: Sequence[str]) -> Mapping[str, type[Source]]:
+    """Load the classes that other packages bring, of these systems. Raises SettingsError with every fault."""
+    found: dict[str, type[Source]] = {}
+    faults: list[str] = []
+    for name, point in installed().items():
+        if name in names:
+            try:
+                found[name] = _kind(name, point.load())
+            except Exception as error:  # whatever a stranger's module does when it is imported
+                faults.append(f"the system {name} of {point.value}: {type(error).__name__}: {error}")
+    if faults:
+        raise SettingsError(faults)
+    return found
+
+
+def _kind(name: str, kind: object) -> type[Source]:
+    if not (isinstance(kind, type) and issubclass(kind, Source)):
+        raise TypeError("is no subclass of gateway.sources.source.Source")
+    if kind.name != name:
+        raise ValueError(f"calls itself {kind.name!r}")
+    if strange := [file for file in kind.schema_files() if not file.startswith(f"{name}/")]:
+        raise ValueError(f"its schema files have names that begin with {name}/, not {', '.join(strange)}")
+    return kind
+
+
+def load(
+    settings: Settings, store: SchemaStore, folder: Folder, packages: Mapping[str, type[Source]]
+) -> Sources:
     """Make the sources of the systems that are switched on: built in, declared, or another package's.
 
     Raises SettingsError for declarations that cannot be used.
     """
-    declared = declarations.load(settings.mappings_dir, settings.systems, schemas)
-    packages = installed()
+    declared = declarations.load(folder, settings.systems, store)
 
     def make(name: str) -> Source:
         if name in declared:
             return declared[name]
-        kind: type[Source] = resolve_name(BUILT_IN[name]) if name in BUILT_IN else packages[name].load()
-        return kind.make(settings, schemas)
+        kind: type[Source] = resolve_name(BUILT_IN[name]) if name in BUILT_IN else packages[name]
+        return kind.make(settings, store)
 
     return Sources([make(name) for name in settings.systems])
 

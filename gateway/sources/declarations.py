@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,43 +17,75 @@ from gateway.systems import DECLARED
 SCHEMAS = "mappings/"  # before the names of their schema files in the store
 
 
-def schema_texts(folder: Path | None) -> Mapping[str, bytes]:
-    """Give the schema files beside the declarations, by their names in the store."""
-    files = sorted(folder.glob(f"*{SUFFIX}")) if folder else ()
-    return {f"{SCHEMAS}{path.name}": path.read_bytes() for path in files}
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """What lies in the folder, by file name: declarations and their schemas.
+
+    It is read once: a worker that is started anew must not meet a file that somebody is in the middle of
+    changing.
+    """
+
+    path: Path = Path()
+    files: Mapping[str, bytes] = field(default_factory=dict)
+
+    def schema_texts(self) -> Mapping[str, bytes]:
+        """Give the schema files, by their names in the store."""
+        return {f"{SCHEMAS}{name}": text for name, text in self.files.items() if name.endswith(SUFFIX)}
 
 
-def load(folder: Path | None, names: Collection[str], schemas: SchemaStore) -> dict[str, Mapped]:
+def read(path: Path | None) -> Folder:
+    """Read a folder; without one there is nothing in it. Raises SettingsError for what cannot be read."""
+    found: dict[str, bytes] = {}
+    faults: list[str] = []
+    for file in sorted(path.iterdir()) if path else ():
+        if file.name.endswith((DECLARED, SUFFIX)):
+            try:
+                found[file.name] = file.read_bytes()
+            except OSError as error:
+                faults.append(f"{file}: cannot be read: {error.strerror}")
+    if faults:
+        raise SettingsError(faults)
+    return Folder(path or Path(), found)
+
+
+def load(folder: Folder, names: Collection[str], schemas: SchemaStore) -> dict[str, Mapped]:
     """Make a source of each declaration that is named. Raises SettingsError with every fault of each."""
     found: dict[str, Mapped] = {}
     faults: list[str] = []
-    for path in sorted(folder.glob(f"*{DECLARED}")) if folder else ():
-        if path.stem in names:
-            try:
-                found[path.stem] = read(path, schemas)
-            except SettingsError as error:
-                faults += error.faults
+    for file, text in folder.files.items():
+        name = file.removesuffix(DECLARED)
+        if name == file or name not in names:
+            continue
+        try:
+            declared = _parsed(text)
+            faulty = list(_faults(declared, folder, schemas))
+        except ValueError as error:
+            faulty = [f"is not TOML: {error}"]
+        if faulty:
+            faults += [f"{folder.path / file}: {fault}" for fault in faulty]
+        else:
+            found[name] = Mapped(name, f"{SCHEMAS}{declared['schema']}", declared)
     if faults:
         raise SettingsError(faults)
     return found
 
 
-def read(path: Path, schemas: SchemaStore) -> Mapped:
-    """Make the source of one declaration. Raises SettingsError naming every fault."""
-    faults: list[str] = []
-    try:
-        declared = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise SettingsError([f"{path}: cannot be read: {error}"]) from None
-    faults += _faults(declared, schemas)
-    if faults:
-        raise SettingsError([f"{path}: {fault}" for fault in faults])
-    return Mapped(path.stem, f"{SCHEMAS}{declared['schema']}", declared)
+def _parsed(text: bytes) -> dict[str, Any]:
+    """As JSON has it, since its schema is JSON Schema: TOML's dates become texts. Raises ValueError."""
+    read_as_toml = tomllib.loads(text.decode("utf-8"))
+    return dict(json.loads(json.dumps(read_as_toml, default=str, allow_nan=False)))
 
 
-def _faults(declared: Mapping[str, Any], schemas: SchemaStore) -> Iterator[str]:
-    problems = schemas.check(MAPPING, declared)
-    yield from (f"{problem.pointer or 'the file'}: {problem.message}" for problem in problems)
+def _faults(declared: Mapping[str, Any], folder: Folder, schemas: SchemaStore) -> Iterator[str]:
+    for problem in schemas.check(MAPPING, declared):
+        yield f"{problem.pointer or 'the file'}: {problem.message}"
     schema = declared.get("schema")
-    if not problems and f"{SCHEMAS}{schema}" not in schemas.texts:
+    if isinstance(schema, str) and schema not in folder.files:
         yield f"/schema: there is no file {schema} beside it"
+    predicate = declared.get("predicate")
+    values = predicate.get("values") if isinstance(predicate, dict) else None
+    seen: dict[str, str] = {}
+    for value in values if isinstance(values, dict) else ():
+        if value.lower() in seen:
+            yield f"/predicate/values: {seen[value.lower()]} and {value} differ in case alone"
+        seen[value.lower()] = value

@@ -10,10 +10,11 @@ from typing import Any
 
 from jsonpointer import JsonPointer
 
-from gateway import strict_json
+from gateway import strict_json, timestamps
 from gateway.errors import SchemaViolation
+from gateway.formats import is_uri_reference
 from gateway.model import Details, Document, Envelope, Problem, Reference, Subject
-from gateway.sources.picks import Pick, Scene, compile_pick, resolve
+from gateway.sources.picks import Pick, Scene, compile_pick, place, resolve
 from gateway.sources.source import (
     Pair,
     Source,
@@ -52,6 +53,7 @@ class Mapped(Source):
         self._subject = _Needed("subject.id", declared["subject"]["id"])
         self._verb = _Needed("predicate.from", predicate["from"])
         self._values = {value.lower(): _pair(meant) for value, meant in predicate["values"].items()}
+        self._declared = declared
         self._own = {
             name: compile_pick(declared[name]) for name in ("id", "source", "time") if name in declared
         }
@@ -77,25 +79,37 @@ class Mapped(Source):
         """The one that is declared."""
         return self._schema
 
+    def split(self, document: Document) -> Iterable[Document]:
+        """Cut a group. Raises SchemaViolation where its schema has not seen that there is none."""
+        array = document.data
+        for depth, member in enumerate(self.group, 1):
+            array = mapping(array).get(member)
+            if array is None or (depth == len(self.group) and not isinstance(array, list)):
+                steps = "".join(f"/{strict_json.escape(step)}" for step in self.group[:depth])
+                told = "the declaration's each finds no array here"
+                problem = Problem(document.pointer + steps, "each", told)
+                raise SchemaViolation("the document lacks what its declaration needs", [problem])
+        return super().split(document)
+
     def normalise(self, document: Document, schema_id: str) -> Envelope:
         """Every field is picked as declared. Raises SchemaViolation for what is not there as declared."""
         scene = self._scene(document)
-        said = self._verb(scene)
+        subject_id, said = self._needed(scene)
         pair = self._values.get(said.lower())
         noun, predicate = pair or (self._noun, word(said))
-        time = self._pick("time", scene)
-        source = text_of(self._pick("source", scene)) or document.message.source or relative_source(self.name)
-        id = text_of(self._pick("id", scene))
+        time = self._time(scene)
+        source = self._source(scene) or document.message.source or relative_source(self.name)
+        own_id = id = text_of(self._pick("id", scene))
         if id is None:
             source, id = identity(document, source, dated=time is not None)
         return self.envelope(
             document,
             id=id,
             source=source,
-            subject=Subject(noun, self._subject(scene)),
+            subject=Subject(noun, subject_id),
             predicate=predicate,
-            time=_time(document, time),
-            origin=origin(document, schema_id, id=text_of(self._pick("id", scene)), type=said, source=None),
+            time=time or event_time(document),
+            origin=origin(document, schema_id, id=own_id, type=said, source=None),
             details=self._said(scene),
             open_ended=pair is None,
         )
@@ -110,9 +124,42 @@ class Mapped(Source):
         place = "".join(f"/{strict_json.escape(step)}" for step in (*self.group, str(document.place)))
         return Scene(item[0], document.data, document.pointer, document.pointer.removesuffix(place))
 
+    def _needed(self, scene: Scene) -> tuple[str, str]:
+        found: list[str] = []
+        problems: list[Problem] = []
+        for needed in (self._subject, self._verb):
+            try:
+                found.append(needed(scene))
+            except SchemaViolation as refusal:
+                problems += refusal.problems
+        if problems:
+            raise SchemaViolation("the document lacks what its declaration needs", problems)
+        return found[0], found[1]
+
     def _pick(self, name: str, scene: Scene) -> Any:
         pick = self._own.get(name)
         return pick(scene) if pick else None
+
+    def _time(self, scene: Scene) -> str | None:
+        value = self._pick("time", scene)
+        if value is None or value == "":
+            return None
+        try:
+            return timestamps.to_utc(text_of(value) or "")
+        except ValueError:
+            told = "is no RFC 3339 date-time with an offset; declare a transform for it"
+            raise self._unusable("time", told, scene) from None
+
+    def _source(self, scene: Scene) -> str | None:
+        text = text_of(self._pick("source", scene))
+        if text is not None and not is_uri_reference(text):
+            told = "is no URI and no relative reference, which the declaration takes for the source"
+            raise self._unusable("source", told, scene)
+        return text
+
+    def _unusable(self, name: str, told: str, scene: Scene) -> SchemaViolation:
+        problem = Problem(place(self._declared[name], scene), name, told)
+        return SchemaViolation("a member is not what the declaration says", [problem])
 
     def _said(self, scene: Scene) -> Details:
         said = {name: text_of(pick(scene)) for name, pick in self._details.items()}
@@ -151,8 +198,8 @@ class _Needed:
         """Give its text. Raises SchemaViolation."""
         text = text_of(self._pick(scene))
         if text is None:
-            told = f"the declaration's {self._name} finds nothing here ({self._declared})"
-            problem = Problem(scene.pointer, "required", told)
+            told = f"the declaration's {self._name} finds no text here"
+            problem = Problem(place(self._declared, scene), "required", told)
             raise SchemaViolation("the document lacks what its declaration needs", [problem])
         return text
 
@@ -165,14 +212,6 @@ def _pair(meant: str) -> Pair:
 def _same(found: Any, wanted: Any) -> bool:
     """JSON tells 1 from true, Python does not."""
     return type(found) is type(wanted) and bool(found == wanted)
-
-
-def _time(document: Document, value: Any) -> str:
-    try:
-        return event_time(document, value)
-    except ValueError:
-        told = "the declaration's time is no RFC 3339 date-time; declare a transform for it"
-        raise SchemaViolation(told, [Problem(document.pointer, "time", told)]) from None
 
 
 def _all_of(value: Any) -> dict[str, str]:

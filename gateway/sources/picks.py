@@ -5,18 +5,22 @@ Each is made once, at start, into a function. None can loop, and none costs more
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from jsonpointer import JsonPointer, JsonPointerException
+from jsonpointer import JsonPointer
 
 from gateway import strict_json, timestamps
 from gateway.errors import Refusal, SchemaViolation
+from gateway.formats import uri_reference
 from gateway.model import Problem
 from gateway.sources.source import text_of
 
+_INDEX = re.compile(r"0|[1-9][0-9]{0,8}", re.ASCII)
+_NUMBER = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,9})?", re.ASCII)
 WHOLE = "#"  # before a pointer that starts at the document, not at the item of a group
 
 
@@ -50,11 +54,29 @@ def compile_pick(declared: Any) -> Pick:
 
 
 def resolve(pointer: JsonPointer, document: Any) -> Any:
-    """Give what stands at a pointer; None where nothing does."""
-    try:
-        return pointer.resolve(document, None)
-    except JsonPointerException:
-        return None
+    """Give what stands at a pointer (RFC 6901); None where nothing does.
+
+    The library's own walk goes on into the characters of a string, and past the end of an array.
+    """
+    for part in pointer.parts:
+        if isinstance(document, dict):
+            document = document.get(part)
+        elif isinstance(document, list) and _INDEX.fullmatch(part) and int(part) < len(document):
+            document = document[int(part)]
+        else:
+            return None
+    return document
+
+
+def place(declared: Any, scene: Scene) -> str:
+    """Give where a pick looks: its first pointer that leads to something, else its first, else the event."""
+    if isinstance(declared, Mapping):
+        declared = declared.get("from", ())
+    pointers = [declared] if isinstance(declared, str) else declared
+    if not pointers:
+        return scene.pointer
+    filled = next((p for p in pointers if _pointed(p)(scene) not in (None, "")), pointers[0])
+    return scene.base + filled.removeprefix(WHOLE) if filled.startswith(WHOLE) else scene.pointer + filled
 
 
 def _pointed(declared: str) -> Pick:
@@ -81,7 +103,7 @@ def _joined(picks: Sequence[Pick], between: str) -> Pick:
 def _transformed(declared: Mapping[str, Any]) -> Pick:
     pick, name = compile_pick(declared["from"]), declared["transform"]
     transform = TRANSFORMS[name]
-    inside = JsonPointer(declared["at"].removeprefix(WHOLE)) if "at" in declared else None
+    inside = JsonPointer(declared["at"]) if "at" in declared else None
 
     def transformed(scene: Scene) -> Any:
         value = pick(scene)
@@ -97,40 +119,46 @@ def _transformed(declared: Mapping[str, Any]) -> Pick:
 
 
 def _unlike(declared: Mapping[str, Any], scene: Scene) -> SchemaViolation:
-    pointers = [declared["from"]] if isinstance(declared["from"], str) else declared["from"]
-    filled = next((p for p in pointers if _pointed(p)(scene) not in (None, "")), pointers[0])
-    place = scene.base + filled.removeprefix(WHOLE) if filled.startswith(WHOLE) else scene.pointer + filled
     told = f"cannot be read as {declared['transform']}, which the declaration says it is"
-    return SchemaViolation("a member is not what the declaration says", [Problem(place, "transform", told)])
+    problem = Problem(place(declared, scene), "transform", told)
+    return SchemaViolation("a member is not what the declaration says", [problem])
 
 
-def _seconds(value: Any) -> str:
-    if isinstance(value, bool):
-        raise TypeError("a boolean is no time")
-    return timestamps.from_loose(value if isinstance(value, int | float) else float(value))
+def _text(value: Any) -> str:
+    text = text_of(value)
+    if text is None:
+        raise TypeError("neither text nor a number")
+    return text
 
 
-def _milliseconds(value: Any) -> str:
-    if isinstance(value, bool):
-        raise TypeError("a boolean is no time")
-    return timestamps.from_milliseconds(int(value))
+def _number(value: Any) -> str:
+    text = _text(value)
+    if not _NUMBER.fullmatch(text):
+        raise ValueError("no number")
+    return text
+
+
+def _naive(value: Any) -> str:
+    if _NUMBER.fullmatch(_text(value)):
+        raise ValueError("a number")
+    return timestamps.from_loose(_text(value))
 
 
 def _host(value: Any) -> str:
-    parts = urlsplit(str(value))
+    parts = urlsplit(_text(value))
     if not (parts.scheme and parts.hostname):
         raise ValueError("no URL")
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+    return uri_reference(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}")
 
 
 # The closed list. A name here is one of schemas/mapping.schema.json, which a test holds.
 TRANSFORMS: Mapping[str, Callable[[Any], Any]] = {
-    "epoch_s": _seconds,
-    "epoch_ms": _milliseconds,
-    "utc_naive": lambda value: timestamps.from_loose(str(value)),
-    "offset_nocolon": lambda value: timestamps.from_basic(str(value)),
-    "json_string": lambda value: strict_json.parse(value.encode()) if isinstance(value, str) else value,
-    "lower": lambda value: (text_of(value) or "").lower(),
-    "split_comma": lambda value: [part.strip() for part in str(value).split(",")],
+    "epoch_s": lambda value: timestamps.from_loose(_number(value)),
+    "epoch_ms": lambda value: timestamps.from_milliseconds(int(_number(value).partition(".")[0])),
+    "utc_naive": _naive,
+    "offset_nocolon": lambda value: timestamps.from_basic(_text(value)),
+    "json_string": lambda value: strict_json.parse(_text(value).encode()),
+    "lower": lambda value: _text(value).lower(),
+    "split_comma": lambda value: [part.strip() for part in _text(value).split(",")],
     "host_of": _host,
 }

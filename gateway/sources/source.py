@@ -76,6 +76,14 @@ class Source(ABC):
     """Every kind of control message."""
 
     @classmethod
+    def schema_files(cls) -> Mapping[str, bytes]:
+        """Give the schema files that a package of its own brings, named as ``acme/event.schema.json``.
+
+        Each has an ``$id`` that no other has. Those of the systems built in are in ``schemas/``.
+        """
+        return {}
+
+    @classmethod
     def make(cls, settings: Settings, schemas: SchemaStore) -> Self:
         """Give the source as the settings want it."""
         return cls()

@@ -14,7 +14,8 @@ import pytest
 from tests.integration.processes import GATEWAY, environment, serving
 from tests.pages import DOCS, Block, blocks, is_part_of, run, secret
 
-PAGES = sorted((DOCS / "senders").glob("*.md"))
+PAGES = [*sorted((DOCS / "senders").glob("*.md")), DOCS / "mappings.md"]
+MAPPINGS = DOCS.parent / "deploy" / "mappings"
 
 
 class Reader:
@@ -23,17 +24,23 @@ class Reader:
     def __init__(self, folder: Path, stack: ExitStack) -> None:
         self.folder = folder
         self._stack = stack
-        self._environ = environment({}) | {"SECRET": ""}
-        self._gateway = stack.enter_context(serving(folder))
+        self._environ = environment({"mappings_dir": str(MAPPINGS)}) | {"SECRET": ""}
+        self._gateway = stack.enter_context(serving(folder, mappings_dir=str(MAPPINGS)))
 
     def type(self, block: Block) -> str:
-        own = {"127.0.0.1:8080": f"127.0.0.1:{self._gateway.port}", ".venv/bin/gateway": str(GATEWAY)}
+        own = {
+            "127.0.0.1:8080": f"127.0.0.1:{self._gateway.port}",
+            ".venv/bin/gateway": str(GATEWAY),
+            "deploy/mappings": str(MAPPINGS),
+        }
         done = run(block, self.folder, self._environ, own)
         if shown := secret(done.stderr):
             self._environ["SECRET"] = shown
             self._gateway.stop()
             file = str(self.folder / "credentials.toml")
-            self._gateway = self._stack.enter_context(serving(self.folder, credentials_file=file))
+            self._gateway = self._stack.enter_context(
+                serving(self.folder, mappings_dir=str(MAPPINGS), credentials_file=file)
+            )
         return done.stdout
 
 
