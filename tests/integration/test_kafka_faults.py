@@ -28,6 +28,8 @@ from tests.integration.senders import (
 
 pytestmark = pytest.mark.kafka
 
+NOWHERE = "127.0.0.1:1"  # a port that nobody listens on
+
 
 @pytest.mark.parametrize("client", CLIENTS)
 def test_it_starts_without_kafka_and_publishes_what_it_took_once_kafka_is_there_and_again(
@@ -73,17 +75,16 @@ def test_a_hung_broker_costs_one_sender_the_budget_and_consumers_no_copy(
 
 
 def test_what_a_killed_gateway_had_spooled_is_published_after_its_restart(
-    own_broker: Broker, tmp_path: Path
+    kafka: Broker, tmp_path: Path
 ) -> None:
-    with serving(tmp_path, kafka_bootstrap_servers=own_broker.bootstrap) as gateway:
+    chosen = new_topics(kafka, tmp_path)
+    with serving(tmp_path, GATEWAY, **(chosen | {"kafka_bootstrap_servers": NOWHERE})) as gateway:
         answers = [post(gateway) for _ in range(3)]
         kill_all(gateway)
-    own_broker.start()
-    create_topics(own_broker, tmp_path)
-    with serving(tmp_path, kafka_bootstrap_servers=own_broker.bootstrap) as gateway:
+    with serving(tmp_path, GATEWAY, **chosen) as gateway:
         wait_until_connected(gateway)
         wait_until_drained(gateway)
-    assert found(own_broker) == ids(*answers)
+    assert found(kafka, chosen["topic_prefix"]) == ids(*answers)
 
 
 @pytest.mark.parametrize("client", CLIENTS)
