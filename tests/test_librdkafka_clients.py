@@ -114,3 +114,23 @@ def test_brokers_that_are_away_are_told_once_and_why(
     assert [told.getMessage() for told in caplog.records] == ["Kafka is away"]
     assert "refused" in str(vars(caplog.records[0])["reached"])
     assert capfd.readouterr().err == "", "librdkafka writes past the log"
+
+
+def test_a_topic_found_narrow_is_sent_to_record_by_record_once_none_would_be_overtaken() -> None:
+    """As after an outage, with records under way: those sent alone would come before them."""
+    producers = librdkafka_clients.Producers(chosen())
+    producers.together.produce("t", b"first")
+    producers.found_narrow.add("t")
+    producers.heed()
+    assert "t" not in producers.narrow
+    producers.purge(in_flight=True)
+    assert eventually(lambda: producers.poll(0.01) == 0 and not len(producers))
+    producers.heed()
+    assert "t" in producers.narrow
+
+
+def test_limits_that_nobody_tells_are_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(librdkafka_clients, "_PROBE_SECONDS", 0.1)
+    library = librdkafka_clients.Library(chosen())
+    library.learn(librdkafka_clients.Producers(chosen()), ["t"])
+    assert library._unasked == {"t"}

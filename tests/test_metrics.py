@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from collections.abc import Iterator
@@ -212,3 +213,31 @@ def test_the_process_that_only_forks_writes_no_files(folder: Path) -> None:
     before = set(folder.iterdir())
     Metrics().count("ctoai", Outcome.PUBLISHED)
     assert set(folder.iterdir()) == before
+
+
+def test_the_files_have_their_room_before_they_are_used(folder: Path) -> None:
+    """A worker that found none later would be killed, and the next, and whoever adds them up."""
+    shared_metrics.ended(folder, worker(folder, 1, UP))
+    Metrics(folder)
+    files = list(folder.glob("*.db"))
+    assert len(files) == 7
+    assert all(file.stat().st_blocks * 512 >= file.stat().st_size >= 2**19 for file in files)
+
+
+def test_a_worker_without_room_counts_for_itself(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(file: int, offset: int, size: int) -> None:
+        raise OSError(errno.ENOSPC, "no space")
+
+    monkeypatch.setattr(os, "posix_fallocate", refuse)
+    metrics = Metrics(folder)
+    metrics.count("ctoai", Outcome.PUBLISHED)
+    assert list(folder.glob(f"*_{os.getpid()}.db")) == []
+    assert metrics.exposition() is not None
+
+
+def test_a_folder_that_is_gone_stops_nobody(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Some machines clean their temporary files; the master must live on."""
+    pid = worker(folder, 1, UP)
+    shared_metrics.remove(folder)
+    shared_metrics.ended(folder, pid)
+    assert "what a worker counted is lost" in caplog.text

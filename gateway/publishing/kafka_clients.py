@@ -162,13 +162,6 @@ class Library:
         """Say whether the producer's own thread runs."""
         return bool(producer._sender.is_alive())
 
-    def flush(self, producer: KafkaProducer, seconds: float) -> None:
-        """Wait for acknowledgements; how many came is told by the records' own futures."""
-        try:
-            producer.flush(timeout=seconds)
-        except Exception as error:  # KafkaTimeoutError, and what else it may be
-            logger.debug("not all records were acknowledged", extra={"error": str(error)})
-
     def force_close(self, producer: KafkaProducer) -> None:
         """Close without waiting: ``KafkaProducer.close`` waits for what is pending, and raises if it stays.
 

@@ -23,6 +23,7 @@ AWAY = "Kafka is away"
 _PROBE_SECONDS = 2.0
 _RETRY_SECONDS = 1.0
 _SHUNNED_SECONDS = 30.0
+_TICK_SECONDS = 0.005
 
 Producer = TypeVar("Producer")
 
@@ -38,9 +39,6 @@ class Library(Protocol[Producer]):
 
     def is_alive(self, producer: Producer) -> bool:
         """Say whether the producer can still work."""
-
-    def flush(self, producer: Producer, seconds: float) -> None:
-        """Wait that long for acknowledgements."""
 
     def force_close(self, producer: Producer) -> None:
         """Close a producer without waiting for what is pending."""
@@ -115,11 +113,17 @@ class KafkaConnection(Generic[Producer]):
         """Let the producer finish within the time, then close it by force."""
         self._stop.set()
         if self.producer is not None:
-            self._library.flush(self.producer, seconds)
+            self._await_ends(seconds)
             self._library.force_close(self.producer)
         if self._thread.is_alive():
             self._thread.join(timeout=max(seconds, 1.0))
         self._library.disconnect()
+
+    def _await_ends(self, seconds: float) -> None:
+        """Wait until every end is told: a producer that holds nothing may yet be given something again."""
+        end = time.monotonic() + seconds
+        while self._waiting() and time.monotonic() < end:
+            time.sleep(_TICK_SECONDS)
 
     def _watch(self) -> None:
         while not self._stop.is_set():

@@ -115,6 +115,7 @@ class Librdkafka:
         records, producers = sending.records, sending.producer
         if producers.closed:
             return [(index, Unavailable(AWAY)) for index in indexes]
+        producers.heed()
         not_given: list[tuple[int, End]] = []
         barred: set[Lane] = set()
         produce, report, narrow = producers.together.produce, self._report, producers.narrow
@@ -179,9 +180,8 @@ class Librdkafka:
             producers.poll(_POLL_SECONDS)
             self._stop.wait(_PAUSE_SECONDS)  # more reports at once interrupt the other threads less often
             producers.poll(0)
-        for old in self._old:
-            old.poll(0)
-        self._old = [old for old in self._old if len(old)]
+        for done in [old for old in self._old if not (old.poll(0) or len(old))]:
+            self._old.remove(done)
         if self._failures:
             self._sort_out()
         if self._reported:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Collection
 from typing import Any
 
-from confluent_kafka import KafkaError, Producer
+from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._config import ConfigResource
 from confluent_kafka.admin._resource import ResourceType
@@ -40,6 +40,7 @@ _ALONE = {
     "enable.idempotence": False,
     "max.in.flight.requests.per.connection": 1,
 }
+_NOT_ANSWERED = (KafkaError._TIMED_OUT, KafkaError._TRANSPORT, KafkaError.REQUEST_TIMED_OUT)
 _BYSTANDER = (KafkaError._PURGE_QUEUE, KafkaError._INVALID_DIFFERENT_RECORD)
 
 
@@ -103,6 +104,7 @@ class Producers:
         self.closed = False  # takes nothing more
         self.broken = False
         self.narrow: set[str] = set()  # topics that refuse a batch as too large
+        self.found_narrow: set[str] = set()  # those that are to be, once nothing can be overtaken
         self.together = self._made()
         self.alone: Producer | None = None
 
@@ -111,6 +113,14 @@ class Producers:
         if self.alone is None:
             self.alone = self._made(_ALONE)
         return self.alone
+
+    def heed(self) -> None:
+        """Send to topics that were found to be narrow record by record, once nothing is sent together: that
+        would be overtaken. Called with the lock.
+        """
+        if self.found_narrow and not len(self.together):
+            found, self.found_narrow = self.found_narrow, set()
+            self.narrow |= found
 
     def poll(self, seconds: float) -> int:
         """Serve delivery reports, and count them; wait that long for the first."""
@@ -147,6 +157,7 @@ class Library:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._spare: Producers | None = None  # made, but never connected yet
+        self._unasked: set[str] = set()  # topics whose limit is not known
 
     def connect(self, producers: Producers | None) -> tuple[Producers, frozenset[str]]:
         """Ask the brokers for their topics. Raises KafkaException."""
@@ -158,29 +169,33 @@ class Library:
         if self._spare is not None:
             time.sleep(_ID_SECONDS)
             self._spare = None
+        elif self._unasked:
+            self._ask(producers)
         return producers, topics
 
     def learn(self, producers: Producers, topics: Collection[str]) -> None:
         """Ask which topics take less than a batch, as far as we may know."""
-        asked = [ConfigResource(ResourceType.TOPIC, topic) for topic in topics]
-        try:
-            admin = AdminClient(connection(self._settings))
-            for resource, answer in admin.describe_configs(asked, request_timeout=_PROBE_SECONDS).items():
-                limit = answer.result(_PROBE_SECONDS)["max.message.bytes"].value
+        self._unasked.update(topics)
+        self._ask(producers)
+
+    def _ask(self, producers: Producers) -> None:
+        """Ask for what is not known yet; a broker that is too slow to tell is asked again."""
+        asked = [ConfigResource(ResourceType.TOPIC, topic) for topic in self._unasked]
+        admin = AdminClient(connection(self._settings))
+        for resource, answer in admin.describe_configs(asked, request_timeout=_PROBE_SECONDS).items():
+            try:
+                limit = answer.result(2 * _PROBE_SECONDS)["max.message.bytes"].value
                 if int(limit) < _WIDE:
-                    producers.narrow.add(resource.name)
-        except Exception as error:  # not allowed to ask, above all
-            logger.debug("the limits of topics are not known", extra={"error": str(error)})
+                    producers.found_narrow.add(resource.name)
+            except Exception as error:
+                logger.debug("the limit of a topic is not known", extra={"error": str(error)})
+                if _is_unanswered(error):
+                    return
+            self._unasked.discard(resource.name)
 
     def is_alive(self, producers: Producers) -> bool:
         """Say whether no fatal error was met."""
         return not producers.broken
-
-    def flush(self, producers: Producers, seconds: float) -> None:
-        """Wait for acknowledgements; another thread serves them."""
-        end = time.monotonic() + seconds
-        while len(producers) and time.monotonic() < end:
-            time.sleep(0.005)
 
     def force_close(self, producers: Producers) -> None:
         """End all that is pending as failed; whoever polls is told."""
@@ -190,6 +205,13 @@ class Library:
 
     def disconnect(self) -> None:
         """Nothing: the producer connects again by itself."""
+
+
+def _is_unanswered(error: Exception) -> bool:
+    """Tell that nobody said no."""
+    if isinstance(error, KafkaException):
+        return error.args[0].code() in _NOT_ANSWERED
+    return isinstance(error, TimeoutError)
 
 
 def refusal(error: KafkaError, record: Record) -> Refusal | None:

@@ -6,9 +6,13 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 
 from broker import Broker
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
+from confluent_kafka.admin._resource import ResourceType
 
 from tests.integration.consuming import consume
 from tests.integration.processes import Answer, GatewayProcess, command, until
@@ -17,6 +21,8 @@ EVENT = b'{"event_name": "incident", "event_action": "initiated", "team_id": "t"
 OTHER_EVENT = EVENT.replace(b"initiated", b"succeeded")
 TOPIC = "events.incident.detected"
 CLIENTS = ("kafka-python", "librdkafka")
+
+_numbers = count()
 
 
 def post(gateway: GatewayProcess) -> Answer:
@@ -35,8 +41,24 @@ def post_until_published(gateway: GatewayProcess) -> list[Answer]:
     return answers
 
 
-def create_topics(broker: Broker, folder: Path) -> None:
-    command(["topics", "--create"], folder, kafka_bootstrap_servers=broker.bootstrap)
+def create_topics(broker: Broker, folder: Path, prefix: str = "events") -> None:
+    servers = broker.bootstrap
+    command(["topics", "--create"], folder, kafka_bootstrap_servers=servers, topic_prefix=prefix)
+
+
+def new_topics(broker: Broker, folder: Path) -> dict[str, str]:
+    """Create topics that are nobody else's, on a broker that others use, too; give the settings for them."""
+    prefix = f"test{next(_numbers)}"
+    create_topics(broker, folder, prefix)
+    return {"kafka_bootstrap_servers": broker.bootstrap, "topic_prefix": prefix}
+
+
+def limit_topic(broker: Broker, topic: str, max_bytes: int) -> None:
+    """Let Kafka refuse larger records."""
+    limit = ConfigEntry("max.message.bytes", str(max_bytes), incremental_operation=AlterConfigOpType.SET)
+    resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[limit])
+    admin = AdminClient({"bootstrap.servers": broker.bootstrap})
+    admin.incremental_alter_configs([resource])[resource].result(30)
 
 
 def outcome(answer: Answer) -> str:
@@ -67,8 +89,9 @@ def ids(*answers: Answer) -> list[str]:
     return [answer.json["events"][0]["id"] for answer in answers]
 
 
-def found(broker: Broker) -> list[str]:
-    return [record.headers["ce_id"].decode() for record in consume(broker.bootstrap, [TOPIC])]
+def found(broker: Broker, prefix: str = "events") -> list[str]:
+    topic = f"{prefix}.incident.detected"
+    return [record.headers["ce_id"].decode() for record in consume(broker.bootstrap, [topic])]
 
 
 @contextmanager

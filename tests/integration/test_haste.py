@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -19,12 +19,11 @@ from gateway.publishing.kafka_python import KafkaPython
 from gateway.publishing.spool import Spool
 from gateway.publishing.spooling import Spooling
 from tests.integration.consuming import consume
-from tests.integration.processes import GatewayProcess, serving, until
+from tests.integration.processes import GATEWAY, GatewayProcess, serving, until
 from tests.integration.senders import (
     EVENT,
-    TOPIC,
-    create_topics,
     hung,
+    new_topics,
     outcome,
     post_until_published,
     wait_until_drained,
@@ -47,11 +46,10 @@ def from_sentry(gateway: GatewayProcess, issue: str) -> str:
 
 
 @contextmanager
-def patient(broker: Broker, folder: Path) -> Iterator[Gateway]:
+def patient(chosen_by: Mapping[str, str], folder: Path) -> Iterator[Gateway]:
     """A gateway whose settings are those of everybody, but that waits for Kafka for an hour."""
-    chosen = settings.load(
-        {"GATEWAY_KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap, "GATEWAY_DATA_DIR": str(folder)}
-    )
+    named = dict(chosen_by) | {"data_dir": str(folder)}
+    chosen = settings.load({f"GATEWAY_{name.upper()}": value for name, value in named.items()})
     topics = app.build(chosen).router.topics()
     publisher = Spooling(
         KafkaPython(chosen, topics),
@@ -81,36 +79,33 @@ def outcomes(taken: Future[Taken]) -> list[str]:
     return [receipt.placement.outcome.value for receipt in receipts]
 
 
-def keys(broker: Broker) -> list[bytes]:
-    return sorted(record.key for record in consume(broker.bootstrap, [TOPIC]))
+def keys(broker: Broker, prefix: str) -> list[bytes]:
+    return sorted(record.key for record in consume(broker.bootstrap, [f"{prefix}.incident.detected"]))
 
 
-def test_an_event_of_sentry_is_answered_before_one_that_came_earlier(
-    own_broker: Broker, tmp_path: Path
-) -> None:
-    own_broker.start()
-    create_topics(own_broker, tmp_path)
-    with patient(own_broker, tmp_path) as gateway:
-        with hung(own_broker):
+def test_an_event_of_sentry_is_answered_before_one_that_came_earlier(kafka: Broker, tmp_path: Path) -> None:
+    chosen = new_topics(kafka, tmp_path)
+    with patient(chosen, tmp_path) as gateway:
+        with hung(kafka):
             earlier = accept(gateway, "ctoai", EVENT)
             assert outcomes(accept(gateway, "sentry", created("1"))) == ["spooled"]
             assert not earlier.done()
         assert outcomes(earlier) == ["published"]
         until(lambda: gateway.publisher.healthy().spooled == 0, WAIT, "the spool to be drained")
-        assert keys(own_broker) == [b"incident/1", b"incident/c"]
+        assert keys(kafka, chosen["topic_prefix"]) == [b"incident/1", b"incident/c"]
 
 
 def test_a_system_that_does_not_wait_for_kafka_is_spooled_whatever_kafka_does(
-    own_broker: Broker, tmp_path: Path
+    kafka: Broker, tmp_path: Path
 ) -> None:
-    own_broker.start()
-    create_topics(own_broker, tmp_path)
-    brokers = own_broker.bootstrap
-    with serving(tmp_path, kafka_bootstrap_servers=brokers, system_ack="sentry=spool") as gateway:
+    chosen = new_topics(kafka, tmp_path)
+    with serving(tmp_path, GATEWAY, **chosen, system_ack="sentry=spool") as gateway:
         sent = post_until_published(gateway)
         assert from_sentry(gateway, "1") == "spooled"
-        with hung(own_broker):
+        with hung(kafka):
             assert from_sentry(gateway, "2") == "spooled"
             assert from_sentry(gateway, "3") == "spooled"
         wait_until_drained(gateway)
-        assert keys(own_broker) == [b"incident/1", b"incident/2", b"incident/3"] + [b"incident/c"] * len(sent)
+        assert keys(kafka, chosen["topic_prefix"]) == [b"incident/1", b"incident/2", b"incident/3"] + [
+            b"incident/c"
+        ] * len(sent)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import os
 import signal
+import socket
 import subprocess
 import threading
 from collections import Counter
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 from broker import Broker
 
+from gateway.publishing.spool_file import read_back
 from tests.integration.consuming import consume
 from tests.integration.processes import (
     GATEWAY,
@@ -29,6 +31,16 @@ from tests.integration.processes import (
 
 EVENT = b'{"event_name": "incident", "event_action": "initiated", "team_id": "t", "commit": "c"}'
 NOWHERE = "127.0.0.1:1"  # a port that nobody listens on
+BATCH = 1_000
+
+
+@pytest.fixture(scope="module")
+def batch() -> bytes:
+    """A request of so many events that they are prepared in slices."""
+    member = b'{"specversion": "1.0", "id": "%d", "type": "t", "source": "/s", "data": ' + EVENT + b"}"
+    body = b"[%s]" % b",".join(member % number for number in range(BATCH))
+    kind = b"Content-Type: application/cloudevents-batch+json"
+    return b"POST /events HTTP/1.1\r\nHost: x\r\n%s\r\nContent-Length: %d\r\n\r\n%s" % (kind, len(body), body)
 
 
 @contextmanager
@@ -92,6 +104,25 @@ def test_a_stop_under_load_answers_or_takes_nothing(tmp_path: Path, number: int)
     assert not [answer for answer in answers if answer.startswith("5")]
 
 
+def test_a_batch_that_a_stop_meets_half_read_is_taken_whole(tmp_path: Path, batch: bytes) -> None:
+    with serving(tmp_path, kafka_bootstrap_servers=NOWHERE) as gateway:
+        with socket.create_connection(("127.0.0.1", gateway.port), timeout=30) as connection:
+            connection.sendall(batch[:-1])
+            until(lambda: gateway.get("/livez").status == 200, 30, "the worker to have begun with it")
+            gateway.process.send_signal(signal.SIGTERM)
+            connection.sendall(batch[-1:])
+            assert connection.recv(65_536).startswith(b"HTTP/1.1 202 ")
+        assert gateway.stop() == 0
+    assert len(read_back(tmp_path / ".data")) == BATCH
+
+
+def test_a_batch_whose_sender_has_gone_is_taken_whole(tmp_path: Path, batch: bytes) -> None:
+    with serving(tmp_path, kafka_bootstrap_servers=NOWHERE) as gateway:
+        with socket.create_connection(("127.0.0.1", gateway.port), timeout=30) as connection:
+            connection.sendall(batch)
+        until(lambda: gateway.get("/readyz").json.get("spooled") == BATCH, 30, "all of it to be spooled")
+
+
 def test_it_serves_on_when_nobody_reads_its_log(tmp_path: Path) -> None:
     reader, writer = os.pipe()
     port = free_port()
@@ -127,6 +158,27 @@ def test_what_a_killed_worker_spooled_is_taken_over_and_published(kafka: Broker,
     found = consume(kafka.bootstrap, ["workers.incident.detected"])
     ids = {record.headers["ce_id"] for record in found}
     assert taken <= len(ids) <= taken + answers.total() - taken
+
+
+@pytest.mark.kafka
+def test_a_reload_with_a_backlog_loses_nothing(kafka: Broker, tmp_path: Path) -> None:
+    """The next worker takes over what the one before has spooled, while events go on."""
+    config, prefix = tmp_path / "gateway.toml", "reloaded"
+    command(["topics", "--create"], tmp_path, kafka_bootstrap_servers=kafka.bootstrap, topic_prefix=prefix)
+    config.write_text(f'topic_prefix = "{prefix}"\nkafka_bootstrap_servers = "{NOWHERE}"\n')
+    with serving(tmp_path, config=str(config)) as gateway:
+        with load(gateway) as answers:
+            until(lambda: answers["202"] > 200, 30, "events to be spooled")
+            config.write_text(f'topic_prefix = "{prefix}"\nkafka_bootstrap_servers = "{kafka.bootstrap}"\n')
+            gateway.process.send_signal(signal.SIGHUP)
+            until(lambda: "connected to Kafka" in gateway.log.read_text(), 60, "the next worker")
+            gateway.process.send_signal(signal.SIGHUP)  # while that one drains
+            taken = answers["202"]
+            until(lambda: answers["202"] > taken + 200, 30, "events to go on")
+        assert set(answers) == {"202"}
+        until(lambda: not spooled(gateway, tmp_path), 60, "all spools to be drained")
+    found = [record.headers["ce_id"] for record in consume(kafka.bootstrap, [f"{prefix}.incident.detected"])]
+    assert len(set(found)) == answers["202"]
 
 
 def answers(gateway: GatewayProcess) -> bool:

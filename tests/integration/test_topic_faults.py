@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,23 +17,32 @@ from kafka.admin import (
     ResourceType,
 )
 
-from tests.integration.processes import GatewayProcess, serving, until
+from gateway import app, settings
+from gateway.model import Outcome, Publisher
+from gateway.publishing import kafka_connection, kafka_topics
+from tests.integration.consuming import consume
+from tests.integration.processes import GATEWAY, GatewayProcess, serving, until
 from tests.integration.senders import (
     CLIENTS,
     EVENT,
     OTHER_EVENT,
-    TOPIC,
     create_topics,
     found,
     ids,
+    limit_topic,
+    new_topics,
     outcome,
     post,
     wait_until_connected,
     wait_until_drained,
 )
+from tests.publisher_contract import WAIT, eventually
+from tests.samples import record
+from tests.test_metrics import read
 
 pytestmark = pytest.mark.kafka
 
+COUNTED = 'gateway_events_total{outcome="%s",reason="%s",system="ctoai"}'
 BATCHED = {"Content-Type": "application/cloudevents-batch+json"}
 AUTHORIZER = {
     "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
@@ -46,12 +55,12 @@ def batch(*documents: bytes) -> bytes:
     return b"[%s]" % b",".join(head % member for member in enumerate(documents))
 
 
-@contextmanager
-def broker_with(folder: Path, properties: dict[str, str]) -> Iterator[Broker]:
-    broker = Broker.on_free_ports(folder / "with-properties", properties=properties)
+@pytest.fixture(scope="module")
+def strict(kafka: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """A broker that heeds access rules; ``kafka`` has fetched the jars."""
+    broker = Broker.on_free_ports(tmp_path_factory.mktemp("strict"), properties=AUTHORIZER)
     broker.start()
     try:
-        create_topics(broker, folder)
         yield broker
     finally:
         broker.stop()
@@ -66,41 +75,44 @@ def administering(broker: Broker) -> Iterator[KafkaAdminClient]:
         admin.close()
 
 
-def rule(operation: ACLOperation, permission: ACLPermissionType) -> ACL:
+def rule(topic: str, operation: ACLOperation, permission: ACLPermissionType) -> ACL:
     """An access rule about the topic, for everybody."""
-    return ACL("User:*", "*", operation, permission, ResourcePattern(ResourceType.TOPIC, TOPIC))
+    return ACL("User:*", "*", operation, permission, ResourcePattern(ResourceType.TOPIC, topic))
+
+
+def detected(chosen: Mapping[str, str]) -> str:
+    return f"{chosen['topic_prefix']}.incident.detected"
 
 
 @pytest.mark.parametrize("client", CLIENTS)
 def test_a_missing_topic_is_named_and_never_created_by_an_event(
-    own_broker: Broker, tmp_path: Path, client: str
+    kafka: Broker, tmp_path: Path, client: str
 ) -> None:
-    own_broker.start()
-    create_topics(own_broker, tmp_path)
-    with administering(own_broker) as admin:
-        admin.delete_topics([TOPIC])
-    with serving(tmp_path, kafka_bootstrap_servers=own_broker.bootstrap, kafka_client=client) as gateway:
+    chosen = new_topics(kafka, tmp_path)
+    topic = detected(chosen)
+    with administering(kafka) as admin:
+        admin.delete_topics([topic])
+    with serving(tmp_path, GATEWAY, **chosen, kafka_client=client) as gateway:
         until(
-            lambda: gateway.get("/readyz").json.get("missingTopics") == [TOPIC], 60, "the topic to be missed"
+            lambda: gateway.get("/readyz").json.get("missingTopics") == [topic], 60, "the topic to be missed"
         )
         taken = post(gateway)
         assert outcome(taken) == "spooled"
         until(lambda: published(gateway), 60, "other topics to go on")
-        with administering(own_broker) as admin:
-            assert TOPIC not in admin.list_topics()
-        create_topics(own_broker, tmp_path)
+        with administering(kafka) as admin:
+            assert topic not in admin.list_topics()
+        create_topics(kafka, tmp_path, chosen["topic_prefix"])
         wait_until_drained(gateway)
-    assert found(own_broker) == ids(taken)
+    assert found(kafka, chosen["topic_prefix"]) == ids(taken)
 
 
 @pytest.mark.parametrize("client", CLIENTS)
 def test_a_record_too_large_for_its_topic_is_413_and_the_next_event_passes(
     kafka: Broker, tmp_path: Path, client: str
 ) -> None:
-    with (
-        broker_with(tmp_path, {"message.max.bytes": "20000"}) as broker,
-        serving(tmp_path, kafka_bootstrap_servers=broker.bootstrap, kafka_client=client) as gateway,
-    ):
+    chosen = new_topics(kafka, tmp_path)
+    limit_topic(kafka, detected(chosen), 20_000)
+    with serving(tmp_path, GATEWAY, **chosen, kafka_client=client) as gateway:
         wait_until_connected(gateway)
         large = EVENT[:-1] + b', "note": "%s"}' % (b"x" * 30_000)
         answer = gateway.send("POST", "/events", large)
@@ -108,31 +120,41 @@ def test_a_record_too_large_for_its_topic_is_413_and_the_next_event_passes(
         answer = gateway.send("POST", "/events", batch(EVENT, large, EVENT), BATCHED)
         assert (answer.status, answer.json["errors"][0]["pointer"]) == (413, "/1")
         assert post(gateway).status == 202
-        assert b'{outcome="published",system="ctoai"} 3.0' in gateway.get("/metrics").body
-        assert b'{outcome="rejected",system="ctoai"} 2.0' in gateway.get("/metrics").body
+        shown = read(gateway.get("/metrics").body.decode())
+    assert shown[COUNTED % ("published", "")] == 3
+    assert shown[COUNTED % ("rejected", "too-large")] == 2
 
 
 @pytest.mark.parametrize("client", CLIENTS)
 def test_a_topic_that_may_not_be_written_spools_its_events_and_others_go_on(
-    kafka: Broker, tmp_path: Path, client: str
+    strict: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, client: str
 ) -> None:
-    with broker_with(tmp_path, AUTHORIZER) as broker:
-        all_but_writing = [
-            rule(ACLOperation.ALL, ACLPermissionType.ALLOW),
-            rule(ACLOperation.WRITE, ACLPermissionType.DENY),
-        ]
-        with administering(broker) as admin:
-            admin.create_acls(all_but_writing)
-        with serving(tmp_path, kafka_bootstrap_servers=broker.bootstrap, kafka_client=client) as gateway:
-            wait_until_connected(gateway)
-            taken = post(gateway)
-            assert outcome(taken) == "spooled"
-            until(lambda: published(gateway), 60, "other topics to go on")
-            assert gateway.get("/readyz").json["missingTopics"] == [TOPIC]
-            with administering(broker) as admin:
-                admin.delete_acls(all_but_writing[1:])
-            wait_until_drained(gateway)
-        assert found(broker) == ids(taken)
+    monkeypatch.setattr(kafka_connection, "_SHUNNED_SECONDS", 1.0)
+    denied, other = f"{client}.denied", f"{client}.other"
+    named = {"kafka_bootstrap_servers": strict.bootstrap, "kafka_client": client, "data_dir": str(tmp_path)}
+    chosen = settings.load({f"GATEWAY_{name.upper()}": value for name, value in named.items()})
+    kafka_topics.create(chosen, [denied, other])
+    all_but_writing = [
+        rule(denied, ACLOperation.ALL, ACLPermissionType.ALLOW),
+        rule(denied, ACLOperation.WRITE, ACLPermissionType.DENY),
+    ]
+    with administering(strict) as admin:
+        admin.create_acls(all_but_writing)
+    with closing(app.build_publisher(chosen, [denied, other])) as publisher:
+        publisher.start()
+        assert eventually(lambda: publisher.healthy().status == "Kafka")
+        (waiting,) = publisher.publish([record(denied)]).result(WAIT)
+        assert waiting.outcome is Outcome.SPOOLED
+        assert eventually(lambda: goes_direct(publisher, other))
+        assert eventually(lambda: publisher.healthy().missing_topics == (denied,))
+        with administering(strict) as admin:
+            admin.delete_acls(all_but_writing[1:])
+        assert eventually(lambda: publisher.healthy().spooled == 0)
+    assert len(consume(strict.bootstrap, [denied])) == 1
+
+
+def goes_direct(publisher: Publisher, topic: str) -> bool:
+    return publisher.publish([record(topic)]).result(WAIT)[0].outcome is Outcome.PUBLISHED
 
 
 def published(gateway: GatewayProcess) -> bool:

@@ -45,7 +45,7 @@ def _played(faults: Iterable[Fault], seed: int, client: str) -> Iterator[Row]:
             print(f"{fault.name:3}{fault.title}: left out, {reason}", flush=True)
             continue
         with tempfile.TemporaryDirectory(prefix="sweep-") as folder:
-            row = run(fault, Path(folder), seed, KEPT, client)
+            row = run(fault.with_client(client), Path(folder), seed, KEPT, client)
         print(report.row_line(row), flush=True)
         yield row
 

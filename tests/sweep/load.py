@@ -101,6 +101,8 @@ class _Line:
             connection.request("POST", _PATH, event.body, _HEADERS)
             response = connection.getresponse()
             body = response.read()
+            if response.will_close:  # else it would connect again by itself, to nobody after a stop
+                self.close()
         except (OSError, http.client.HTTPException):
             self.close()
             return Answer(event, seconds=time.monotonic() - began)

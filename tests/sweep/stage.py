@@ -12,11 +12,10 @@ from pathlib import Path
 
 from broker import Broker, Cluster
 from confluent_kafka.admin import AdminClient
-from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
-from confluent_kafka.admin._resource import ResourceType
 
 from gateway.publishing.spool_file import Row, read_back
 from tests.integration.processes import command, until
+from tests.integration.senders import limit_topic
 from tests.sweep.events import Mix
 from tests.sweep.gateway import Gateway
 from tests.sweep.load import Load
@@ -64,9 +63,7 @@ class Stage:
 
     def limit_topic(self, topic: str, max_bytes: int) -> None:
         """Let Kafka refuse larger records."""
-        limit = ConfigEntry("max.message.bytes", str(max_bytes), incremental_operation=AlterConfigOpType.SET)
-        resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[limit])
-        self.admin.incremental_alter_configs([resource])[resource].result(30)
+        limit_topic(self.broker, topic, max_bytes)
 
     def leader(self, topic: str) -> Broker:
         """The broker that leads the topic's first partition now."""

@@ -38,6 +38,10 @@ class Fault(ABC):
     def play(self, stage: Stage) -> None:
         """Start the gateway, post, and let it happen; Kafka and the gateway are there when it is over."""
 
+    def with_client(self, client: str) -> Fault:
+        """Give what this fault is to a gateway with that Kafka client."""
+        return self
+
     def why_not(self) -> str | None:
         """Why this machine cannot play it."""
         return None

@@ -6,13 +6,13 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from broker import Broker
 
 from tests.integration.processes import until
 from tests.sweep.events import DEAD_LETTERS, NOISE, TOPICS, Mix
-from tests.sweep.faults.fault import SOON, Fault, published, spooled
+from tests.sweep.faults.fault import BROKER_KILLED, SOON, Fault, published, spooled
 from tests.sweep.stage import Stage
 
 DETECTED, RESOLVED = TOPICS.values()
@@ -57,11 +57,17 @@ class BrokerHung(Fault):
 
 @dataclass(frozen=True, kw_only=True)
 class LeaderMoves(Fault):
-    """One of three brokers, the leader of a partition, goes; another takes its place; it comes back."""
+    """One of three brokers, the leader of a partition, goes; another takes its place; it comes back.
+
+    What was written and not acknowledged by then is written again, unless the producer is idempotent.
+    """
 
     brokers: int = 3
     killed: bool = False
     seconds: float = 5.0
+
+    def with_client(self, client: str) -> Fault:
+        return self if client == "librdkafka" else replace(self, rules=BROKER_KILLED)
 
     def play(self, stage: Stage) -> None:
         stage.begin()
