@@ -53,8 +53,7 @@ class Problem:
     message: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
+class Message(Struct, frozen=True, kw_only=True):
     """A request as it came through a door: headers with lower-case names, the body untouched.
 
     ``system`` is the system pinned by the path, ``resource`` an id given by the path, ``update`` tells a

@@ -12,6 +12,7 @@ _RFC3339 = re.compile(
 _UTC = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3])(?::[0-9]{2}){2}(?:\.[0-9]{0,17}[1-9])?Z")
 _LOCAL = re.compile(r"(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}(?::\d{2})?)(?:\.(\d{1,18}))?", re.ASCII)
 _BARE_OFFSET = re.compile(r"([+-]\d{2})(\d{2})\Z", re.ASCII)
+_TO_SECONDS = len("2026-02-03T04:05:06")
 _SECONDS = re.compile(r"\d{1,12}(?:\.\d{1,9})?", re.ASCII)
 
 
@@ -99,5 +100,5 @@ def _from_seconds(seconds: int) -> datetime:
 
 def _text(moment: datetime, fraction: str | None) -> str:
     digits = (fraction or "").rstrip("0")
-    base = f"{moment.year:04d}-{moment:%m-%dT%H:%M:%S}"
+    base = moment.isoformat(timespec="seconds")[:_TO_SECONDS]
     return f"{base}.{digits}Z" if digits else f"{base}Z"

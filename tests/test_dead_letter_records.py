@@ -6,7 +6,6 @@ import base64
 import gzip
 import json
 import random
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -132,7 +131,7 @@ MESSAGE = Message(
 MESSAGES = {
     "whole": MESSAGE,
     "least": Message(headers={}, body=b"", id="r-2", received=datetime(2026, 1, 2, tzinfo=UTC)),
-    "packed": replace(MESSAGE, body=b"x" * 1_000_000),
+    "packed": changed(MESSAGE, body=b"x" * 1_000_000),
 }
 
 
@@ -156,7 +155,7 @@ def test_a_request_is_read_back_as_it_was(mode: str, message: Message) -> None:
     ],
 )
 def test_a_request_that_is_not_whole_is_read_back_without_content(door: Door, changes: Json) -> None:
-    letter = maker(door).of_request(replace(MESSAGE, **changes), REFUSED)
+    letter = maker(door).of_request(changed(MESSAGE, **changes), REFUSED)
     assert letter and not letter.whole
     assert read(door, letter.record).content is None
 
@@ -177,7 +176,7 @@ PACKED = gzip.compress(b"packed", mtime=0)
 
 @pytest.mark.parametrize("packed", [b"", b"no gzip", PACKED[:-9], PACKED[:-8], PACKED[:10] + b"\xff" * 20])
 def test_a_body_that_cannot_be_unpacked_is_told(door: Door, packed: bytes) -> None:
-    letter = maker(door).of_request(replace(MESSAGE, body=b"\xff"), REFUSED)
+    letter = maker(door).of_request(changed(MESSAGE, body=b"\xff"), REFUSED)
     assert letter
     found = content(letter.record)
     found["request"]["body"] = base64.b64encode(packed).decode() or "!"

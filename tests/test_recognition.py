@@ -5,9 +5,13 @@ Recognition is weaker than validation: an almost right document is told what is 
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
+from gateway.model import Document
 from tests.door import Door, envelope, told
+from tests.examples import Example, examples, pipeline
 from tests.samples import Json, deployed, detected, incident, provisioned, tracked, without
 
 
@@ -94,3 +98,17 @@ def test_a_refusal_names_the_marks_of_the_systems_that_are_switched_on() -> None
     (problem,) = told(Door(systems="ctoai,ibm").send({}))["errors"]
     assert "ctoai: " in problem["message"]
     assert "tracker: " not in problem["message"]
+
+
+SOURCES = tuple(pipeline().sources)
+
+
+@pytest.mark.parametrize("example", examples("valid"), ids=lambda example: example.name)
+def test_no_system_claims_a_document_without_the_members_it_names_as_its_marks(example: Example) -> None:
+    """Who has none of them is not asked."""
+    found = json.loads(example.body) if example.body_path.suffix == ".json" else {}
+    members = found if isinstance(found, dict) else {}
+    for source in SOURCES:
+        if source.body_marks is not None:
+            data = without(members, *source.body_marks)
+            assert not source.recognise(Document(data=data, payload=data, message=example.message()))

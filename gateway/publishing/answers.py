@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import groupby
 from operator import itemgetter
 
@@ -24,22 +22,23 @@ class Answers:
         self._depth = 0
         self._ends: list[tuple[Request, int, End]] = []
 
-    @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Hold the lock; answer what was added when it is let go."""
+    def locked(self) -> Answers:
+        """Hold the lock in a ``with``; answer what was added when it is let go."""
+        return self
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+        self._depth += 1
+
+    def __exit__(self, *_: object) -> None:
+        """Whatever went wrong, what was added has ended."""
         ends: list[tuple[Request, int, End]] = []
-        try:
-            with self._lock:
-                self._depth += 1
-                try:
-                    yield
-                finally:
-                    self._depth -= 1
-                    if not self._depth:
-                        ends, self._ends = self._ends, ends
-        finally:  # whatever went wrong, these have ended
-            for request, ended in groupby(ends, itemgetter(0)):
-                request.end([(index, end) for _, index, end in ended])
+        self._depth -= 1
+        if not self._depth:
+            ends, self._ends = self._ends, ends
+        self._lock.release()
+        for request, ended in groupby(ends, itemgetter(0)):
+            request.end([(index, end) for _, index, end in ended])
 
     def add(self, item: Item, end: End) -> None:
         """Answer for an item, if a request still asks; called with the lock held."""

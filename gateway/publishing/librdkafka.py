@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -178,7 +179,7 @@ class Librdkafka:
             self._stop.wait(_IDLE_SECONDS)
         else:
             producers.poll(_POLL_SECONDS)
-            self._stop.wait(_PAUSE_SECONDS)  # more reports at once interrupt the other threads less often
+            time.sleep(_PAUSE_SECONDS)  # more reports at once interrupt the other threads less often
             producers.poll(0)
         for done in [old for old in self._old if not (old.poll(0) or len(old))]:
             self._old.remove(done)

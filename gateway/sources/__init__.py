@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pkgutil import resolve_name
 
 from gateway import schemas
@@ -85,6 +85,9 @@ class Sources:
     def __init__(self, sources: Sequence[Source]) -> None:
         """Take the sources; their names must differ."""
         self._by_name = {source.name: source for source in sources}
+        self._header_marks = {mark for source in sources for mark in source.header_marks}
+        self._body_marks = {mark for source in sources for mark in source.body_marks or ()}
+        self._unmarked = [source for source in sources if source.body_marks is None]
 
     def __iter__(self) -> Iterator[Source]:
         return iter(self._by_name.values())
@@ -123,7 +126,7 @@ class Sources:
                 message = f"the system '{pinned[:40]}' is not switched on here"
                 raise NotFound(message, [Problem(document.pointer, "system", message)])
             return self._by_name[pinned]
-        claims = self._marked(document) or [s for s in self._by_name.values() if s.recognise(document)]
+        claims = self._marked(document) or [s for s in self._possible(document) if s.recognise(document)]
         if len(claims) == 1:
             return claims[0]
         if claims:
@@ -132,7 +135,20 @@ class Sources:
 
     def _marked(self, document: Document) -> list[Source]:
         headers = document.message.headers
+        if self._header_marks.isdisjoint(headers):
+            return []
         return [s for s in self._by_name.values() if any(mark in headers for mark in s.header_marks)]
+
+    def _possible(self, document: Document) -> Iterable[Source]:
+        """Give those that may claim it, in order: to ask every one would take longer than to validate."""
+        data = document.data
+        if not isinstance(data, dict) or self._body_marks.isdisjoint(data):
+            return self._unmarked
+        return [
+            source
+            for source in self._by_name.values()
+            if source.body_marks is None or not data.keys().isdisjoint(source.body_marks)
+        ]
 
     def _unrecognised(self, document: Document) -> Unrecognised:
         marks = "; ".join(f"{source.name}: {source.marks}" for source in self._by_name.values())

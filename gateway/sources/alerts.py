@@ -41,6 +41,7 @@ class Alerts(Source):
     version: str
     schema_file: str
     group = ("alerts",)
+    body_marks = ("alerts",)
     controls: tuple[str, ...] = (TRUNCATED,)
     own_labels: tuple[str, ...] = ()
     """Members of an alert that are worth a label too."""

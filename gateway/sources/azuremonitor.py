@@ -31,6 +31,7 @@ class AzureMonitor(Source):
     name = "azuremonitor"
     title = "Azure Monitor alerts"
     marks = f'an object with "schemaId": "{COMMON}"'
+    body_marks = ("schemaId",)
 
     def pairs(self) -> frozenset[Pair]:
         """What CDEvents has words for."""

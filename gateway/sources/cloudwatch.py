@@ -43,6 +43,7 @@ class CloudWatch(Source):
     name = "cloudwatch"
     title = "AWS CloudWatch alarms through SNS"
     marks = f"the header {TYPE_HEADER}, or an object with Type, TopicArn and Message"
+    body_marks = ("TopicArn",)
     controls = tuple(CONTROLS.values())
     header_marks = (TYPE_HEADER,)
     headers_read = (RAW_HEADER, TOPIC_HEADER, ID_HEADER)

@@ -134,6 +134,7 @@ class CtoAi(Source):
     name = "ctoai"
     title = "CTO.ai workflow events"
     marks = "an object with event_name or event_action"
+    body_marks = ("event_name", "event_action")
 
     def pairs(self) -> frozenset[Pair]:
         """The pairs of the built-in events; custom events have none."""

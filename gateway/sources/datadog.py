@@ -42,6 +42,7 @@ class Datadog(Source):
     name = "datadog"
     title = "Datadog monitors"
     marks = f'an object with "schema": "{FORM}"'
+    body_marks = ("schema",)
 
     def pairs(self) -> frozenset[Pair]:
         """What CDEvents has words for."""

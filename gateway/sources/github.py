@@ -44,6 +44,7 @@ class GitHub(Source):
     name = "github"
     title = "GitHub webhooks"
     marks = "the header X-GitHub-Event"
+    body_marks = ()
     header_marks = (EVENT,)
     headers_read = (DELIVERY,)
     disguises = (Disguise(EVENT, FORM, in_payload),)

@@ -42,6 +42,7 @@ class GoogleCloud(Source):
     name = "googlecloud"
     title = "Google Cloud Monitoring incidents"
     marks = "an object with version and incident.incident_id"
+    body_marks = ("incident",)
     controls = (_TEST,)
 
     def pairs(self) -> frozenset[Pair]:

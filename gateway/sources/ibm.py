@@ -61,6 +61,7 @@ class Ibm(Source):
     name = "ibm"
     title = "IBM Cloud resource lifecycle events"
     marks = "an object with event_type and event_id or event_properties"
+    body_marks = ("event_type",)
     lenient_extensions = True  # Event Notifications adds members such as notification_id
 
     def pairs(self) -> frozenset[Pair]:

@@ -35,6 +35,7 @@ class Incidents(Source):
     title = "Incidents service (v1)"
     headers_read = (TENANT_HEADER,)
     marks = "an object with incidentId, or with two of recommendation, resolution, sourceSite, metricNames"
+    body_marks = ("incidentId", *_OWN_MEMBERS)
 
     def pairs(self) -> frozenset[Pair]:
         """Open and resolved; anomalies and alerts are incidents too, their type stays in the labels."""

@@ -59,6 +59,7 @@ class Jira(Source):
     name = "jira"
     title = "Jira webhooks"
     marks = "the header X-Atlassian-Webhook-Identifier, or an object with webhookEvent and timestamp"
+    body_marks = ("webhookEvent",)
 
     header_marks = (IDENTIFIER,)
 

@@ -46,6 +46,7 @@ class PagerDuty(Source):
     name = "pagerduty"
     title = "PagerDuty V3 webhooks"
     marks = "an object with event.event_type and event.resource_type"
+    body_marks = ("event",)
     controls = (PING,)
 
     def pairs(self) -> frozenset[Pair]:

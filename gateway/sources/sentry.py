@@ -59,6 +59,7 @@ class Sentry(Source):
     name = "sentry"
     title = "Sentry integration webhooks"
     marks = "the header Sentry-Hook-Resource"
+    body_marks = ()
     header_marks = (RESOURCE,)
     headers_read = (TIMESTAMP, REQUEST)
     controls = (INSTALLATION,)

@@ -54,6 +54,7 @@ class ServiceNow(Source):
     name = "servicenow"
     title = "ServiceNow records"
     marks = f'an object with "schema": "{FORM}"'
+    body_marks = ("schema",)
 
     def pairs(self) -> frozenset[Pair]:
         """What CDEvents has words for."""

@@ -67,6 +67,8 @@ class Source(ABC):
     """Whether CloudEvents of this system may carry members with names CloudEvents does not allow."""
     header_marks: tuple[str, ...] = ()
     """Headers that only this system sends, in lower case: one of them decides, whatever the body is like."""
+    body_marks: tuple[str, ...] | None = None
+    """Members of a document of which ``recognise`` needs one at least; None: it is asked in any case."""
     headers_read: tuple[str, ...] = ()
     """Other headers it reads. These and the marks are kept in dead letters: no secret may be among them."""
     disguises: tuple[Disguise, ...] = ()

@@ -87,6 +87,7 @@ class Tracker(Source):
     name = "tracker"
     title = "Tracker events"
     marks = "an object with attributes and title, id or links"
+    body_marks = ("attributes",)
 
     def __init__(self, *, status_table: str = "guide") -> None:
         """``status_table`` is ``guide`` or ``proto``: which of the two numberings senders use."""

@@ -42,6 +42,7 @@ class UptimeKuma(Source):
     name = "uptimekuma"
     title = "Uptime Kuma"
     marks = "an object with heartbeat, monitor and msg"
+    body_marks = ("heartbeat",)
     controls = ("notice",)
 
     def pairs(self) -> frozenset[Pair]:
