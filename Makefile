@@ -33,8 +33,10 @@ $(READY): $(PINNED) pyproject.toml
 run: $(READY)  ## start the gateway on 127.0.0.1:8080
 	@exec .venv/bin/gateway serve
 
+# Two, since each may start a Kafka of its own; whole files, since a file shares what it started.
+TEST_PROCESSES ?= 2
 test: $(READY)  ## run every test
-	.venv/bin/python -m pytest
+	.venv/bin/python -m pytest -n $(TEST_PROCESSES) --dist loadfile
 
 # Never fails: the tests that would use it are skipped without it, and say so.
 tools:  ## install the real Alertmanager that a test starts, where apt can

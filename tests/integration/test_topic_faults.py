@@ -17,7 +17,7 @@ from kafka.admin import (
     ResourceType,
 )
 
-from gateway import app, settings
+from gateway import publishers, settings
 from gateway.model import Outcome, Publisher
 from gateway.publishing import kafka_connection, kafka_topics
 from tests.integration.consuming import consume
@@ -140,7 +140,7 @@ def test_a_topic_that_may_not_be_written_spools_its_events_and_others_go_on(
     ]
     with administering(strict) as admin:
         admin.create_acls(all_but_writing)
-    with closing(app.build_publisher(chosen, [denied, other])) as publisher:
+    with closing(publishers.build(chosen, [denied, other])) as publisher:
         publisher.start()
         assert eventually(lambda: publisher.healthy().status == "Kafka")
         (waiting,) = publisher.publish([record(denied)]).result(WAIT)
