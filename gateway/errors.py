@@ -1,7 +1,8 @@
 """Everything that can go wrong, as a tree of classes that know what follows.
 
 GatewayError            has a problem type, a status and a title (RFC 9457)
-    Refusal             the request cannot be taken as it is: 4xx, sending it again is useless
+    Refusal             the request cannot be taken as it is: 4xx, or 501 for an unknown coding of HTTP; sent
+                        again it is refused again, but for 408 and 429
     Failure             the gateway or Kafka is at fault: 503 with Retry-After, sending it again is safe
 SettingsError           stops the start, naming every fault
 """
@@ -37,7 +38,7 @@ class GatewayError(Exception):
 
 
 class Refusal(GatewayError):
-    """The request must change before it is sent again."""
+    """The request must change before it is sent again; for RequestTimeout and RateLimited, only its pace."""
 
 
 class Failure(GatewayError):

@@ -61,12 +61,15 @@ def by_jsonschema_rs(error: jsonschema_rs.ValidationError, document: Any, lookup
     forbidden = error.kind.name == "falseSchema" and steps[-1] not in _SURPLUS
     name = error.kind.name == "propertyNames"
     branches = error.kind.context if isinstance(error.kind, _BRANCHED) else ()
+    instance = _at(document, error.instance_path)
+    if not name and steps[-1] not in _SURPLUS and instance != error.instance:
+        raise LookupError("the path leaves out a member whose name is empty")
     return Fault(
         path=error.instance_path,
         keyword=None if forbidden else str(steps[-1]),
         wanted=wanted,
         schema=wanted if forbidden else schema,
-        instance=cast(Any, error.kind).error.instance if name else _at(document, error.instance_path),
+        instance=cast(Any, error.kind).error.instance if name else instance,
         name=name,
         alternatives=tuple(
             [by_jsonschema_rs(child, document, lookup) for branch in branches for child in branch]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,6 +19,7 @@ from gateway.sources.source import Control
 logger = logging.getLogger(__name__)
 
 FILE = "notices.jsonl"
+_MEMBERS = {"received", "system", "kind", "told"}
 _MOST = 100
 _MANY = 8  # waiting to be written; whoever floods us is only in the log
 
@@ -42,7 +44,7 @@ class Notices:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             lines = [*map(json.dumps, read(self._path.parent)), json.dumps(told)][-_MOST:]
-            fresh = self._path.with_suffix(".new")
+            fresh = self._path.with_suffix(f".{os.getpid()}")  # two workers may be at it
             fresh.write_text("\n".join(lines) + "\n", encoding="utf-8")
             fresh.replace(self._path)
         except OSError as error:
@@ -54,13 +56,15 @@ class Notices:
 def read(folder: Path) -> Sequence[Mapping[str, str]]:
     """Give the notices of a data folder, oldest first; lines that are none are left out."""
     try:
-        lines = (folder / FILE).read_text(encoding="utf-8").splitlines()
+        lines = (folder / FILE).read_text(encoding="utf-8", errors="replace").splitlines()
     except FileNotFoundError:
         return ()
-    found = []
-    for line in lines:
-        try:
-            found.append(json.loads(line))
-        except ValueError:
-            continue
-    return found
+    return [notice for line in lines if (notice := _notice(line)) is not None]
+
+
+def _notice(line: str) -> Mapping[str, str] | None:
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) and found.keys() >= _MEMBERS else None
