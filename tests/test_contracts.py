@@ -109,7 +109,9 @@ def shown(document: Json) -> list[tuple[str, str, str, Json, Any]]:
 
 def test_every_example_is_valid_and_taken(open_door: Door, openapi: Json) -> None:
     found = shown(openapi)
-    assert {one[:2] for one in found} == {(i.method, operations.template(i.rule)) for i in INTAKES}
+    ways = {(i.method, operations.template(i.rule)) for i in INTAKES}
+    # SNS sends text with JSON inside a string, which is not spelled as the schema describes it.
+    assert {one[:2] for one in found} == ways - {("POST", "/events/cloudwatch")}
     for method, path, media_type, schema, body in found:
         assert list(by(openapi, schema).iter_errors(body)) == [], (path, body)
         answer = open_door.send(
