@@ -155,6 +155,8 @@ def _examples(intake: Intake, samples: Iterable[Sample]) -> dict[str, list[Sampl
         request, system = sample.request, sample.event.envelope.system
         fits = intake.system == system and intake.update == request.intake.update
         first = intake.system is None and not request.intake.update and system not in seen
+        if intake.system is None and not request.headers.keys() <= {"content-type"}:
+            continue  # a header may be what it is recognised by, and is not shown here
         if (fits or first) and sample.exact and request.media_type in _READ and not request.is_binary:
             seen.add(system)
             found.setdefault(request.media_type, []).append(sample)
