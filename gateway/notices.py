@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 from gateway import timestamps
 from gateway.model import Message
+from gateway.publishing.file_lock import Lock
 from gateway.sources.source import Control
 
 logger = logging.getLogger(__name__)
@@ -43,10 +44,11 @@ class Notices:
     def _write(self, told: Mapping[str, str]) -> None:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            lines = [*map(json.dumps, read(self._path.parent)), json.dumps(told)][-_MOST:]
-            fresh = self._path.with_suffix(f".{os.getpid()}")  # two workers may be at it
-            fresh.write_text("\n".join(lines) + "\n", encoding="utf-8")
-            fresh.replace(self._path)
+            with closing(Lock(self._path.with_suffix(".lock"), wait=True)):  # other workers write too
+                lines = [*map(json.dumps, read(self._path.parent)), json.dumps(told)][-_MOST:]
+                fresh = self._path.with_suffix(".new")
+                fresh.write_text("\n".join(lines) + "\n", encoding="utf-8")
+                fresh.replace(self._path)
         except OSError as error:
             logger.warning("a notice is in the log only", extra={"error": str(error)})
         finally:

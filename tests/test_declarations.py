@@ -46,7 +46,7 @@ each = "/a/pumps"
 id = "/no"
 time = "#/at"
 """
-PUMPS = {
+PUMPS: Json = {
     "kind": "pump",
     "at": "2026-05-04T10:00:00Z",
     "a": {

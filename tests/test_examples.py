@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from pkgutil import resolve_name
@@ -19,7 +20,7 @@ from gateway.sources.disguises import FORM
 from gateway.systems import BUILT_IN
 from tests.consumer_schemas import assert_is_envelope
 from tests.door import PROBLEM, Door, envelope, headers
-from tests.examples import RECEIVED, REQUEST_ID, SCHEMAS, Example, envelope_of, examples
+from tests.examples import DECLARED, MAPPINGS, RECEIVED, REQUEST_ID, SCHEMAS, Example, envelope_of, examples
 
 VALID = examples("valid")
 INVALID = examples("invalid")
@@ -54,7 +55,10 @@ def _written(digits: str) -> tuple[str, str]:
 
 def sent_documents(example: Example) -> list[Any]:
     """What the sender put inside its CloudEvents, or the body itself; of a group, one for each event."""
-    group = resolve_name(BUILT_IN[example.system]).group
+    name = example.system
+    declared = tomllib.loads((MAPPINGS / f"{name}.toml").read_text()) if name in DECLARED else {}
+    each = declared.get("each", "").split("/")[1:]
+    group = each if name in DECLARED else resolve_name(BUILT_IN[name]).group
     return [part for document in _whole_documents(example) for part in _parts(document, group)]
 
 

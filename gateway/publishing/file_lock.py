@@ -10,11 +10,11 @@ from pathlib import Path
 class Lock:
     """A file that one process holds at a time; let go by close, or by the end of the process."""
 
-    def __init__(self, path: Path) -> None:
-        """Raises BlockingIOError when another process, or another lock of this one, holds it."""
+    def __init__(self, path: Path, *, wait: bool = False) -> None:
+        """Raises BlockingIOError when another process, or another lock of this one, holds it; or waits."""
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except OSError:
             os.close(self._descriptor)
             raise

@@ -1,4 +1,4 @@
-"""A system that another package brings: the example of docs/mappings.md, installed, switched on and served."""
+"""A system that another package brings: the example of docs/mappings.md, installed and served."""
 
 from __future__ import annotations
 
