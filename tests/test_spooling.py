@@ -217,6 +217,33 @@ def test_a_key_with_a_backlog_queues_behind_it_and_other_keys_go_direct(away: No
     assert sorted(values) == [b"behind", b"beside", b"first", b"late"]
 
 
+def test_a_group_whose_records_go_both_ways_is_answered_once_all_are_safe(away: Node) -> None:
+    assert away.outcomes("late", key="k/1") == ["spooled"]
+    away.kafka.acknowledge(1)
+    assert eventually(lambda: [held.value for held, _, _ in away.kafka.held] == [b"late"])
+    group = [record(TOPIC, key, key.encode()) for key in ("k/1", "k/2", "k/1")]
+    taken = away.publisher.publish(group)
+    assert eventually(lambda: away.publisher.healthy().spooled >= 3)
+    away.kafka.heal()
+    outcomes = [placement.outcome for placement in taken.result(WAIT)]
+    assert (outcomes[0], outcomes[2]) == (Outcome.SPOOLED, Outcome.SPOOLED)
+    assert away.drained()
+    assert sorted(away.kafka.values) == [b"first", b"k/1", b"k/1", b"k/2", b"late"]
+
+
+def test_a_group_that_is_partly_refused_is_refused_and_the_rest_of_it_is_not_lost(tmp_path: Path) -> None:
+    """Its sender is told, and may send it again: what was safe by then comes as a copy, never not at all."""
+    with node(tmp_path, budget=3_600) as made:
+        made.kafka.refusing[b"large"] = TooLarge("too large")
+        made.kafka.hang()
+        taken = made.publisher.publish([record(TOPIC, "k/1", b"good"), record(TOPIC, "k/2", b"large")])
+        made.kafka.heal()
+        with pytest.raises(TooLarge) as refused:
+            taken.result(WAIT)
+        assert refused.value.outcomes == (Outcome.PUBLISHED, Outcome.REJECTED)
+        assert made.kafka.values == [b"good"]
+
+
 def test_while_kafka_is_away_only_a_few_rows_are_tried(tmp_path: Path) -> None:
     with node(tmp_path, connected=False) as made:
         for n in range(200):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.sweep.faults.fault import BROKER_KILLED, Fault
+from tests.sweep.faults.fault import BROKER_KILLED, STOPPED_BY_A_HUNG_BROKER, Fault
 from tests.sweep.faults.of_kafka import BrokerAway, BrokerHung, LeaderMoves, TooLarge, TopicMissing
 from tests.sweep.faults.of_the_disk import FileSizeLimit, SmallDisk, SpoolFull
 from tests.sweep.faults.of_the_gateway import DrainKilled, GatewayKilled, GatewayStopped
@@ -22,7 +22,13 @@ SWEEP: tuple[Fault, ...] = (
     SmallDisk(name="f2", title="spool's disk full, Kafka first", kafka_first=True),
     SpoolFull(name="f3", title="spool at its own bound"),
     GatewayStopped(name="g", title="SIGTERM in mid-load, 4 times", times=4),
-    GatewayStopped(name="g2", title="the same with a hung broker, 3 times", times=3, hung=True),
+    GatewayStopped(
+        name="g2",
+        title="the same with a hung broker, 3 times",
+        times=3,
+        hung=True,
+        rules=STOPPED_BY_A_HUNG_BROKER,
+    ),
     TooLarge(name="h", title="records too large for their topic"),
     TopicMissing(name="i", title="topic missing, then created"),
 )

@@ -19,6 +19,7 @@ STRICT = Rules()
 BROKER_KILLED = Rules(repeats=True)
 NO_ROOM = Rules(refuses=True)
 GATEWAY_STOPPED = Rules(refuses=True, restarts=True)
+STOPPED_BY_A_HUNG_BROKER = Rules(refuses=True, repeats=True, restarts=True)
 GATEWAY_KILLED = Rules(repeats=True, restarts=True)
 
 
