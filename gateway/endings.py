@@ -80,7 +80,10 @@ class Endings:
         error = done.exception()
         systems = [event.envelope.system for event in events]
         outcomes = _outcomes(done, len(events))
-        for (system, outcome), number in Counter(zip(systems, outcomes, strict=True)).items():
+        ended: dict[tuple[str, Outcome], int] = {}  # a Counter takes as long to make as all else here
+        for pair in zip(systems, outcomes, strict=True):
+            ended[pair] = ended.get(pair, 0) + 1
+        for (system, outcome), number in ended.items():
             self._metrics.count(system, outcome, _reason(outcome, error), number)
         if outcomes:
             self._metrics.time_ack(time.perf_counter() - began, max(outcomes, key=_HARDEST_LAST.index))

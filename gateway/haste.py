@@ -30,6 +30,8 @@ class Hastes:
 
     def of(self, systems: Iterable[str]) -> Haste:
         """Give that of a request with events of these systems: the greatest."""
+        if not self._of_system:
+            return NO_HASTE
         found = [haste for system in set(systems) if (haste := self._of_system.get(system))]
         if not found:
             return NO_HASTE

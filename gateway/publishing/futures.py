@@ -52,7 +52,8 @@ class Deadlines:
         """``wait`` in seconds, measured by the monotonic clock."""
         self._wait = wait
         self._open: deque[tuple[float, Future[object], Callable[[], object]]] = deque()
-        self._wake = threading.Condition()
+        self._lock = threading.Lock()  # taken by itself for every request: a Condition takes longer
+        self._wake = threading.Condition(self._lock)
         self._stopped = False
         self._idle = False  # the thread waits for something to watch; otherwise until something is due
         self._thread = threading.Thread(target=self._run, name="deadlines", daemon=True)
@@ -63,7 +64,7 @@ class Deadlines:
 
     def watch(self, future: Future[Value], late: Callable[[], object]) -> None:
         """Call ``late`` from the thread if the future is still open after the wait; at once if stopped."""
-        with self._wake:
+        with self._lock:
             if not self._stopped:
                 while self._open and self._open[0][1].done():  # so that they are kept no longer than needed
                     self._open.popleft()

@@ -33,10 +33,10 @@ class Body:
             raise _refusal(TooLarge, f"the body has {self.announced} bytes, at most {limit} are read")
         self._limit = limit
         self._came = 0
-        self._pieces = bytearray()
+        self._pieces: bytes | bytearray = b""
         packed = headers.get("content-encoding", "").strip().lower() in _GZIP
         self._gunzip = _Gunzip() if packed else None
-        self._packed = bytearray()
+        self._packed: bytes | bytearray = b""
 
     @property
     def missing(self) -> int:
@@ -55,9 +55,9 @@ class Body:
         if self._came > self._limit:
             raise _refusal(TooLarge, f"the body has more than {self._limit} bytes")
         if self._gunzip is not None:
-            self._packed += piece
+            self._packed = _longer(self._packed, piece)
             piece = self._gunzip.feed(piece, self._limit + 1 - len(self._pieces))
-        self._pieces += piece
+        self._pieces = _longer(self._pieces, piece)
         if len(self._pieces) > self._limit:
             raise _refusal(TooLarge, f"the body unpacks to more than {self._limit} bytes")
 
@@ -82,6 +82,16 @@ class Body:
         if size > RATIO_FLOOR and size > MAX_RATIO * self._came:
             told = f"{self._came} bytes unpack to {size}, more than {MAX_RATIO} times as many"
             raise _refusal(TooLarge, told)
+
+
+def _longer(held: bytes | bytearray, piece: bytes) -> bytes | bytearray:
+    """Add a piece; the only one, as that of a small event is, is never copied."""
+    if not held:
+        return piece
+    if isinstance(held, bytes):
+        held = bytearray(held)
+    held += piece
+    return held
 
 
 class _Gunzip:
