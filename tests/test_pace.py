@@ -44,7 +44,28 @@ def test_once_kafka_answers_many_are_under_way_and_bounded(pace: Pace) -> None:
     pace.sent(5)
     assert pace.room(away=False) == 0
     pace.ended(acknowledged=True)
-    assert pace.room(away=False) == 1
+    assert pace.room(away=False) > 0
+
+
+def test_the_window_widens_while_acknowledgements_come_and_others_wait_up_to_a_bound(pace: Pace) -> None:
+    narrow = pace.room(away=False)
+    pace.sent(1)  # so that some always wait
+    for _ in range(5_000):
+        pace.sent(pace.room(away=False))
+        pace.ended(acknowledged=True)
+    assert narrow < pace.under_way <= 1_024
+
+
+@pytest.mark.parametrize("acknowledged", [True, False])
+def test_it_is_narrow_again_after_a_rest_or_a_failure(pace: Pace, clock: Clock, acknowledged: bool) -> None:
+    narrow = pace.room(away=False)
+    pace.sent(3)
+    pace.ended(acknowledged=True)
+    pace.ended(acknowledged=True)
+    assert pace.room(away=False) == narrow + 1
+    pace.ended(acknowledged=acknowledged)
+    clock.now += 1
+    assert pace.room(away=False) == narrow
 
 
 def pauses(pace: Pace, clock: Clock, failures: int) -> list[float]:

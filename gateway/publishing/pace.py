@@ -1,11 +1,14 @@
-"""How much the drainer sends: a few rows as a question while Kafka is away, many once it answers."""
+"""How much the drainer sends: a few rows as a question while Kafka is away, more and more once it answers."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 
-_WINDOW = 64  # what a gateway that is killed while it drains may publish twice
+# What a gateway that is killed while it drains may publish twice: few, unless more than that is taken in the
+# meantime. A window that did not grow would never see the end of a spool that fills as fast.
+_WINDOW = 64
+_WIDEST = 1_024
 _PROBE = 20
 _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 10.0
@@ -18,6 +21,7 @@ class Pace:
         """``now`` in seconds, monotonic."""
         self._now = now
         self.under_way = 0
+        self._window = _WINDOW
         self._pause = _FIRST_PAUSE_SECONDS
         self._not_before = 0.0
 
@@ -28,15 +32,19 @@ class Pace:
         """
         if self._now() < self._not_before or (away and self.under_way):
             return 0
-        return _PROBE if away else _WINDOW - self.under_way - leaving
+        return _PROBE if away else self._window - self.under_way - leaving
 
     def sent(self, rows: int) -> None:
         """Rows were sent."""
         self.under_way += rows
 
     def ended(self, *, acknowledged: bool) -> None:
-        """A row came to an end; each failure after the pause before doubles it."""
+        """A row came to an end. An acknowledgement while others wait for theirs widens the window, a failure
+        or a rest narrows it; each failure after the pause before doubles that.
+        """
         self.under_way -= 1
+        grown = min(self._window + 1, _WIDEST) if acknowledged else _WINDOW
+        self._window = grown if self.under_way else _WINDOW
         if acknowledged:
             self._pause, self._not_before = _FIRST_PAUSE_SECONDS, 0.0
         elif self._now() >= self._not_before:
