@@ -105,7 +105,7 @@ def test_without_credentials_it_does_not_start_where_others_could_send(tmp_path:
 
 
 def test_a_faulty_file_stops_the_start_with_every_fault(tmp_path: Path) -> None:
-    text = principal("ci", hashed("bearer", OLD, "o d"), systems=["jira"])
+    text = principal("ci", hashed("bearer", OLD, "o d"), systems=["jirra"])
     ended = start(tmp_path, credentials_file=str(written(tmp_path, text)), bind=f"0.0.0.0:{free_port()}")
     assert ended.returncode == 2
     assert len(ended.stderr.splitlines()) == 2
