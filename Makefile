@@ -33,10 +33,11 @@ $(READY): $(PINNED) pyproject.toml
 run: $(READY)  ## start the gateway on 127.0.0.1:8080
 	@exec .venv/bin/gateway serve
 
-# Two, since each may start a Kafka of its own; whole files, since a file shares what it started.
-TEST_PROCESSES ?= 2
+# More than cores, since those of real processes wait most of the time; whole files, since a file shares what it
+# started; the long ones first.
+TEST_PROCESSES ?= 3
 test: $(READY)  ## run every test
-	.venv/bin/python -m pytest -n $(TEST_PROCESSES) --dist loadfile
+	.venv/bin/python -m pytest -n $(TEST_PROCESSES) --dist loadfile tests/integration tests
 
 # Never fails: the tests that would use it are skipped without it, and say so.
 tools:  ## install the real Alertmanager that a test starts, where apt can

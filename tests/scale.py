@@ -1,6 +1,6 @@
 """How many gateways, brokers and partitions a rate of events needs, from what one event was measured to cost.
 
-python -m tests.scale prints the table of docs/scale.md; costs come from docs/costs.json.
+python -m tests.scale prints the table of docs/scale.md, from the costs in docs/bench.json (`make bench`).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-COSTS = Path(__file__).parent.parent / "docs" / "costs.json"
+COSTS = Path(__file__).parent.parent / "docs" / "bench.json"
 RATES = (1_000, 100_000, 1_000_000)
 
 # What is assumed, not measured.
@@ -20,6 +20,7 @@ BUSY = (
     0.6  # of a core, or of the highest rate that was measured: room for a burst and for a node that is gone
 )
 REPLICAS = 3
+RECORD_BYTES = 1_200  # of the bench's event once it is an envelope, headers and all
 BROKER_CORES = 8
 BROKER_BUSY = 0.4
 BROKER_BYTES = 150_000_000  # a second, in, copies among them: what disk and network of a broker should carry
@@ -56,11 +57,11 @@ def plan(rate: int, client: str, form: str, cost: dict[str, Any], costs: dict[st
     gateways = max(LEAST_GATEWAYS, math.ceil(max(by_cpu, by_rate)))
     copies = rate * REPLICAS
     by_cores = copies * costs["broker_cpu_us"][form] / 1e6 / (BROKER_CORES * BROKER_BUSY)
-    by_bytes = copies * costs["record_bytes"] / BROKER_BYTES
+    by_bytes = copies * RECORD_BYTES / BROKER_BYTES
     brokers = max(REPLICAS, math.ceil(max(by_cores, by_bytes)))
     partitions = max(LEAST_PARTITIONS, math.ceil(rate / CONSUMER_EVENTS / BUSY))
     partitions = math.ceil(partitions / brokers) * brokers  # as many on each
-    spool = rate / gateways * costs["record_bytes"] * OUTAGE_SECONDS
+    spool = rate / gateways * RECORD_BYTES * OUTAGE_SECONDS
     return Plan(rate, client, form, gateways, brokers, partitions, round(spool))
 
 
@@ -81,7 +82,7 @@ def table(costs: dict[str, Any]) -> str:
 
 def costs() -> dict[str, Any]:
     """Give what was measured."""
-    return dict(json.loads(COSTS.read_text(encoding="utf-8")))
+    return dict(json.loads(COSTS.read_text(encoding="utf-8"))["costs"])
 
 
 if __name__ == "__main__":

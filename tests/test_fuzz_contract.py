@@ -44,6 +44,12 @@ fuzzed = settings(
 )
 
 
+@pytest.fixture(autouse=True)
+def silence() -> None:
+    """Forget what other tests have made the gateway log."""
+    HEARD.faults()
+
+
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.label)
 @fuzzed
 @given(data=st.data())

@@ -21,7 +21,7 @@ def test_the_table_is_the_one_that_is_computed() -> None:
 
 def test_where_the_costs_come_from_stands_there_too() -> None:
     assert COSTS["source"]
-    assert "`docs/costs.json`" in PAGE
+    assert "`docs/bench.json`" in PAGE
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,9 @@ _LOADED = """
 import gc
 from gateway import settings
 from gateway.server import Server
+from gateway.starting import Checked
 
-Server(settings.load({"GATEWAY_DATA_DIR": "."}), None).load()
+Server(settings.load({"GATEWAY_DATA_DIR": "."}), Checked()).load()
 print(gc.get_freeze_count(), len(gc.get_objects()))
 """
 

@@ -167,6 +167,10 @@ class GatewayProtocol(Connection):
         self.due = inf
         super().on_message_complete()
 
+    def _should_upgrade(self) -> bool:
+        """Never: there is no other protocol here, and what asks for one is answered as it stands."""
+        return False
+
     def on_response_complete(self) -> None:
         """Wait for the next request, or start the one that waits."""
         self.server_state.total_requests += 1

@@ -14,7 +14,7 @@ from gateway import app, settings
 from gateway.publishing import kafka_topics
 from gateway.schemas import ENVELOPE, SchemaStore, folder
 from tests.consumer_schemas import assert_is_dead_letter
-from tests.examples import REQUEST_ID, Example, envelope_of, examples
+from tests.examples import MAPPINGS, REQUEST_ID, Example, envelope_of, examples
 from tests.integration.consuming import Consumed, consume
 from tests.integration.processes import GATEWAY, GatewayProcess, command, serving, until
 from tests.integration.senders import CLIENTS
@@ -30,6 +30,7 @@ def chosen(kafka: Broker, request: pytest.FixtureRequest) -> settings.Settings:
             "GATEWAY_TOPIC_PREFIX": f"endtoend-{request.param}",
             "GATEWAY_KAFKA_CLIENT": request.param,
             "GATEWAY_TOPIC_PARTITIONS": "3",
+            "GATEWAY_MAPPINGS_DIR": str(MAPPINGS),
         }
     )
 
@@ -50,6 +51,7 @@ def gateway(
         "kafka_bootstrap_servers": ",".join(chosen.kafka_bootstrap_servers),
         "kafka_client": chosen.kafka_client,
         "topic_prefix": chosen.topic_prefix,
+        "mappings_dir": str(MAPPINGS),
     }
     with serving(folder, GATEWAY, **names, ack="broker") as process:  # so that receipts say where
         process.wait_until_ready()
