@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,6 +39,15 @@ def door(front: Front, shared_doors: dict[Front, Door]) -> Iterator[Door]:
     for record in shared_door.dead_letters:
         assert_is_dead_letter(record.value)
     shared_door.publisher.forget()
+
+
+@pytest.fixture(autouse=True)
+def as_much_logged_as_before() -> Iterator[None]:
+    """A gateway that is started in this process says how much is logged, for every test after it."""
+    root = logging.getLogger()
+    level = root.level
+    yield
+    root.setLevel(level)
 
 
 @pytest.fixture

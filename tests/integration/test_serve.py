@@ -160,8 +160,9 @@ def test_who_asks_first_is_told_to_go_on_or_what_is_wrong(either: GatewayProcess
         with socket.create_connection(("127.0.0.1", either.port), timeout=30) as connection:
             connection.sendall(announced(length, b"").replace(b"Host", b"Expect: 100-continue\r\nHost"))
             answer = connection.recv(65_536)
-            if told == b"HTTP/1.1 413 " and answer.startswith(b"HTTP/1.1 100 "):  # gunicorn says it first
-                answer = connection.recv(65_536)
+            go_on = b"HTTP/1.1 100 Continue\r\n\r\n"
+            if told == b"HTTP/1.1 413 " and answer.startswith(go_on):  # gunicorn says it first
+                answer = answer.removeprefix(go_on) or connection.recv(65_536)
             assert answer.startswith(told)
             if told == b"HTTP/1.1 100 ":
                 connection.sendall(EVENT)
