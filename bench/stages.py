@@ -12,7 +12,6 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
 from datetime import UTC, datetime
 from typing import Any
 
@@ -24,6 +23,7 @@ from referencing import Registry, Resource
 
 from gateway import app, envelope, settings, strict_json
 from gateway.model import Health, Message, Outcome, Placement, Receipt
+from gateway.promises import Promise
 from gateway.schemas import CLOUDEVENT
 from gateway.sources.reading import BATCHED, STRUCTURED
 from gateway.web import answers
@@ -42,9 +42,9 @@ class Nowhere:
 
     def start(self) -> None: ...
 
-    def publish(self, records: Any, haste: object = None) -> Future[tuple[Placement, ...]]:
-        done: Future[tuple[Placement, ...]] = Future()
-        done.set_result(tuple([Placement(Outcome.PUBLISHED, 0, n) for n in range(len(records))]))
+    def publish(self, records: Any, haste: object = None) -> Promise[tuple[Placement, ...]]:
+        done: Promise[tuple[Placement, ...]] = Promise()
+        done.succeed(tuple([Placement(Outcome.PUBLISHED, 0, n) for n in range(len(records))]))
         return done
 
     def healthy(self) -> Health:

@@ -6,14 +6,13 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from concurrent.futures import Future
 
 from gateway.errors import GatewayError, InternalError, Refusal
 from gateway.keeper import Keeper, Taken
 from gateway.metrics import Metrics
 from gateway.model import Event, Fault, Message, Outcome, Placement, Receipt
 from gateway.notices import Notices
-from gateway.publishing.futures import fail, follow, succeed
+from gateway.promises import Promise
 from gateway.sources.source import Control
 from gateway.systems import UNKNOWN
 
@@ -30,20 +29,20 @@ class Endings:
         self._notices = notices
         self._metrics = metrics
 
-    def refused(self, message: Message, refusal: Refusal) -> Future[Taken]:
+    def refused(self, message: Message, refusal: Refusal) -> Promise[Taken]:
         """End a message that is refused whole."""
         self._count(refusal.systems, Outcome.REJECTED, refusal)
         return self._keeper.refuse(message, refusal)
 
-    def failed(self, message: Message, events: Sequence[Event] = ()) -> Future[Taken]:
+    def failed(self, message: Message, events: Sequence[Event] = ()) -> Promise[Taken]:
         """End a message for the exception that is being handled: a bug. Without events it is kept."""
-        taken: Future[Taken] = Future()
+        taken: Promise[Taken] = Promise()
         bug = InternalError("the gateway failed on this request; its id is in the log")
         self._count([event.envelope.system for event in events] or [UNKNOWN], Outcome.FAILED, bug)
         logger.exception("a message could not be taken", extra={"request": message.id})
         if not events:
             self._keeper.keep(message, bug)
-        fail(taken, bug)
+        taken.fail(bug)
         return taken
 
     def told(self, message: Message, control: Control) -> None:
@@ -56,25 +55,25 @@ class Endings:
 
     def when(
         self,
-        published: Future[tuple[Placement, ...]],
+        published: Promise[tuple[Placement, ...]],
         message: Message,
         events: tuple[Event, ...],
         began: float,
-    ) -> Future[Taken]:
+    ) -> Promise[Taken]:
         """Give the receipts, or what stands in their way, once all events are published.
 
         ``began`` is when they were handed over, by ``time.perf_counter``.
         """
-        taken: Future[Taken] = Future()
-        published.add_done_callback(lambda done: self._finish(message, events, done, taken, began))
+        taken: Promise[Taken] = Promise()
+        published.then(lambda done: self._finish(message, events, done, taken, began))
         return taken
 
     def _finish(
         self,
         message: Message,
         events: tuple[Event, ...],
-        done: Future[tuple[Placement, ...]],
-        taken: Future[Taken],
+        done: Promise[tuple[Placement, ...]],
+        taken: Promise[Taken],
         began: float,
     ) -> None:
         error = done.exception()
@@ -89,18 +88,18 @@ class Endings:
             self._metrics.time_ack(time.perf_counter() - began, max(outcomes, key=_HARDEST_LAST.index))
         if isinstance(error, Refusal):
             error.fault, error.systems = Fault.BROKER, tuple(systems)
-            follow(self._keeper.refuse(message, error), taken)
+            taken.follow(self._keeper.refuse(message, error))
         elif error:
-            fail(taken, error)
+            taken.fail(error)
         else:
-            succeed(taken, tuple(map(Receipt, events, done.result())))
+            taken.succeed(tuple(map(Receipt, events, done.result())))
 
     def _count(self, systems: Iterable[str], outcome: Outcome, error: GatewayError) -> None:
         for system, events in Counter(systems).items():
             self._metrics.count(system, outcome, _reason(outcome, error), events)
 
 
-def _outcomes(done: Future[tuple[Placement, ...]], events: int) -> Sequence[Outcome]:
+def _outcomes(done: Promise[tuple[Placement, ...]], events: int) -> Sequence[Outcome]:
     """One outcome an event, in order."""
     error = done.exception()
     if error is None:

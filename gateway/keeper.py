@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection
-from concurrent.futures import Future
 from dataclasses import dataclass
 
 from gateway.dead_letters import DeadLetter, DeadLetters
@@ -12,7 +11,7 @@ from gateway.denials import Denial
 from gateway.errors import Failure, GatewayError, Refusal
 from gateway.metrics import Metrics
 from gateway.model import Message, Placement, Publisher, Receipt, Record
-from gateway.publishing.futures import fail, succeed
+from gateway.promises import Promise
 from gateway.publishing.in_flight import InFlight
 
 logger = logging.getLogger(__name__)
@@ -50,23 +49,23 @@ class Keeper:
         self._under_way = InFlight(max_in_flight_bytes)
         self._losing = False
 
-    def refuse(self, message: Message, refusal: Refusal) -> Future[Taken]:
-        """Keep a refused request; the future raises the refusal, at once.
+    def refuse(self, message: Message, refusal: Refusal) -> Promise[Taken]:
+        """Keep a refused request; the promise raises the refusal, at once.
 
         In quarantine it waits until the request is kept, and raises a Failure when it cannot be.
         """
-        answer: Future[Taken] = Future()
+        answer: Promise[Taken] = Promise()
         kept = self.keep(message, refusal)
         if kept is None or not kept[0].whole or not self._in_quarantine(message, refusal):
-            answer.set_exception(refusal)
+            answer.fail(refusal)
         else:
             letter, placed = kept
-            placed.add_done_callback(lambda done: _answer(refusal, letter.record, done, answer))
+            placed.then(lambda done: _answer(refusal, letter.record, done, answer))
         return answer
 
     def keep(
         self, message: Message, error: GatewayError
-    ) -> tuple[DeadLetter, Future[tuple[Placement, ...]]] | None:
+    ) -> tuple[DeadLetter, Promise[tuple[Placement, ...]]] | None:
         """Publish a dead letter in the background; None when there is none. Does not raise.
 
         There is none of a Denial: who may not send must not fill the dead letters either.
@@ -82,23 +81,23 @@ class Keeper:
             logger.exception("a dead letter could not be made", extra={"request": message.id})
             self._metrics.count_dead_letter(error.fault, kept=False)
             return None
-        placed.add_done_callback(lambda done: self._count(error, done))
+        placed.then(lambda done: self._count(error, done))
         return letter, placed
 
-    def _publish(self, record: Record) -> Future[tuple[Placement, ...]]:
+    def _publish(self, record: Record) -> Promise[tuple[Placement, ...]]:
         if crowded := self._under_way.reserve([record]):
-            refused: Future[tuple[Placement, ...]] = Future()
-            fail(refused, crowded)
+            refused: Promise[tuple[Placement, ...]] = Promise()
+            refused.fail(crowded)
             return refused
         try:
             placed = self._publisher.publish([record])
         except Exception:
             self._under_way.release([record])
             raise
-        placed.add_done_callback(lambda _: self._under_way.release([record]))
+        placed.then(lambda _: self._under_way.release([record]))
         return placed
 
-    def _count(self, error: GatewayError, done: Future[tuple[Placement, ...]]) -> None:
+    def _count(self, error: GatewayError, done: Promise[tuple[Placement, ...]]) -> None:
         lost = done.exception()
         self._metrics.count_dead_letter(error.fault, kept=lost is None)
         if lost is not None and not self._losing:
@@ -113,10 +112,10 @@ class Keeper:
 
 
 def _answer(
-    refusal: Refusal, record: Record, done: Future[tuple[Placement, ...]], answer: Future[Taken]
+    refusal: Refusal, record: Record, done: Promise[tuple[Placement, ...]], answer: Promise[Taken]
 ) -> None:
     lost = done.exception()
     if lost is None:
-        succeed(answer, Quarantined(refusal, record, done.result()[0]))
+        answer.succeed(Quarantined(refusal, record, done.result()[0]))
     else:
-        fail(answer, lost if isinstance(lost, Failure) else refusal)
+        answer.fail(lost if isinstance(lost, Failure) else refusal)

@@ -10,7 +10,6 @@ to make. Use ``msgspec.structs.replace`` where one is to be changed.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -21,6 +20,7 @@ from msgspec import Struct
 from msgspec.structs import force_setattr
 
 from gateway.haste import NO_HASTE, Haste
+from gateway.promises import Promise
 
 
 class Outcome(StrEnum):
@@ -242,10 +242,10 @@ class Publisher(Protocol):
     def start(self) -> None:
         """Begin work in this process (after a fork). Must not block and must not need a live broker."""
 
-    def publish(self, records: Sequence[Record], haste: Haste = NO_HASTE) -> Future[tuple[Placement, ...]]:
+    def publish(self, records: Sequence[Record], haste: Haste = NO_HASTE) -> Promise[tuple[Placement, ...]]:
         """Take records, in order, and answer as their sender's haste demands. Must not block.
 
-        The future gives one placement a record, in order, once all are durable; or raises ``Unavailable``,
+        The promise gives one placement a record, in order, once all are durable; or raises ``Unavailable``,
         which means *unknown*: any of them may have been written, and sending again is safe.
         """
 

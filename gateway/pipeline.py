@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
 from dataclasses import dataclass
 
 from msgspec.structs import replace
@@ -36,6 +35,7 @@ from gateway.model import (
     Record,
 )
 from gateway.notices import Notices
+from gateway.promises import Promise
 from gateway.routing import Router
 from gateway.schemas import SchemaStore
 from gateway.slices import Slices
@@ -96,15 +96,15 @@ class Pipeline:
         self._clock = clock
         self._endings = Endings(keeper, metrics, notices)
 
-    def accept(self, message: Message) -> Future[Taken]:
+    def accept(self, message: Message) -> Promise[Taken]:
         """Take a message as far as its receipts, one an event, in the order sent. Counts every outcome.
 
-        Does not raise. The future raises a Refusal, or a Failure when the message could not be made durable.
+        Does not raise. The promise raises a Refusal, or a Failure when the message could not be made durable.
         What is refused becomes a dead letter.
         """
         return slices.run(self.accepting(message))
 
-    def accepting(self, message: Message) -> Slices[Future[Taken]]:
+    def accepting(self, message: Message) -> Slices[Promise[Taken]]:
         """The same in slices, for an event loop that is not to be held by a large batch."""
         watch = self.metrics.watch()
         try:
@@ -123,7 +123,7 @@ class Pipeline:
         watch.lap(Step.PUBLISH)
         return taken
 
-    def publish(self, message: Message, events: tuple[Event, ...]) -> Future[Taken]:
+    def publish(self, message: Message, events: tuple[Event, ...]) -> Promise[Taken]:
         """Step 5 for all events of a message."""
         began = time.perf_counter()
         haste = self.hastes.of(event.envelope.system for event in events)

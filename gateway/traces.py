@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from concurrent.futures import Future
 from typing import Any
 
 from msgspec.structs import replace
@@ -27,6 +26,7 @@ from gateway.haste import NO_HASTE, Haste
 from gateway.keeper import Quarantined, Taken
 from gateway.model import Health, Message, Placement, Publisher, Record
 from gateway.pipeline import Pipeline, Prepared
+from gateway.promises import Promise
 from gateway.slices import Slices
 from gateway.watch import UNWATCHED, Watch
 
@@ -75,7 +75,7 @@ class _TracedPipeline(Pipeline):
         super().__init__(**parts)
         self._tracer = tracer
 
-    def accepting(self, message: Message) -> Slices[Future[Taken]]:
+    def accepting(self, message: Message) -> Slices[Promise[Taken]]:
         span = self._tracer.start_span(
             "request",
             context=_CONTEXT.extract(message.headers),
@@ -85,7 +85,7 @@ class _TracedPipeline(Pipeline):
         )
         with use_span(span):  # each task of an event loop has a context of its own
             taken = yield from super().accepting(message)
-        taken.add_done_callback(lambda done: _end(span, done))
+        taken.then(lambda done: _end(span, done))
         return taken
 
     def preparing(self, message: Message, watch: Watch = UNWATCHED) -> Slices[Prepared]:
@@ -105,7 +105,7 @@ class _TracedPublisher:
     def start(self) -> None:
         self._publisher.start()
 
-    def publish(self, records: Sequence[Record], haste: Haste = NO_HASTE) -> Future[tuple[Placement, ...]]:
+    def publish(self, records: Sequence[Record], haste: Haste = NO_HASTE) -> Promise[tuple[Placement, ...]]:
         span = self._tracer.start_span(
             "publish", kind=SpanKind.PRODUCER, attributes={"messaging.batch.message_count": len(records)}
         )
@@ -121,7 +121,7 @@ class _TracedPublisher:
         except BaseException:
             span.end()
             raise
-        published.add_done_callback(lambda done: _end(span, done))
+        published.then(lambda done: _end(span, done))
         return published
 
     def healthy(self) -> Health:
@@ -132,7 +132,7 @@ class _TracedPublisher:
         self._closed()
 
 
-def _end(span: Span, done: Future[Any]) -> None:
+def _end(span: Span, done: Promise[Any]) -> None:
     error = done.exception()
     if error is None:
         taken = done.result()

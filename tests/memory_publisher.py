@@ -5,11 +5,11 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import Future
 
 from gateway.errors import Unavailable
 from gateway.haste import NO_HASTE, Haste
 from gateway.model import Health, Outcome, Placement, Record
+from gateway.promises import Promise
 
 
 class MemoryPublisher:
@@ -23,7 +23,7 @@ class MemoryPublisher:
         self.raises = False  # breaks the protocol
         self.spooling = False  # has no place for a record yet
         self.hastes: list[Haste] = []  # of each call
-        self.unanswered: list[Future[tuple[Placement, ...]]] = []
+        self.unanswered: list[Promise[tuple[Placement, ...]]] = []
         self._next_offset: Counter[str] = Counter()
         self._open = False
         self._lock = threading.Lock()
@@ -31,8 +31,8 @@ class MemoryPublisher:
     def start(self) -> None:
         self._open = True
 
-    def publish(self, records: Sequence[Record], haste: Haste = NO_HASTE) -> Future[tuple[Placement, ...]]:
-        future: Future[tuple[Placement, ...]] = Future()
+    def publish(self, records: Sequence[Record], haste: Haste = NO_HASTE) -> Promise[tuple[Placement, ...]]:
+        future: Promise[tuple[Placement, ...]] = Promise()
         topics = [record.topic for record in records]
         self.hastes.append(haste)
         if self.raises:
@@ -41,11 +41,11 @@ class MemoryPublisher:
             if self.silent:
                 self.unanswered.append(future)
             elif fault := self.fault or next((self.faults[t] for t in topics if t in self.faults), None):
-                future.set_exception(fault)
+                future.fail(fault)
             elif records and not self._open:
-                future.set_exception(Unavailable("the gateway is stopping"))
+                future.fail(Unavailable("the gateway is stopping"))
             else:
-                future.set_result(tuple([self._append(record) for record in records]))
+                future.succeed(tuple([self._append(record) for record in records]))
         return future
 
     def healthy(self) -> Health:

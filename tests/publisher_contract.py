@@ -15,7 +15,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import pytest
@@ -23,6 +23,7 @@ import pytest
 from gateway.errors import Unavailable
 from gateway.haste import Haste
 from gateway.model import Outcome, Placement, Publisher, Record
+from gateway.promises import Promise
 from tests.samples import record
 
 WAIT = 30.0
@@ -191,7 +192,7 @@ def _numbered(made: Made, writer: int, number: int) -> Record:
     return record(made.topics[0], f"writer/{writer}", str(number).encode())
 
 
-def _publish_singly(made: Made, number: int) -> list[Future[tuple[Placement, ...]]]:
+def _publish_singly(made: Made, number: int) -> list[Promise[tuple[Placement, ...]]]:
     return [made.publisher.publish([record(made.topics[0], "k/1", str(n).encode())]) for n in range(number)]
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -17,9 +16,9 @@ from typing import Any
 from gateway.errors import GatewayError, RecordRefused, Unavailable
 from gateway.haste import NO_HASTE, Haste
 from gateway.model import Health, Outcome, Placement, Record
+from gateway.promises import Promise
 from gateway.publishing import spool_file
 from gateway.publishing.client import Ended, Lane
-from gateway.publishing.futures import fail
 from gateway.publishing.spool import Spool, SpoolFiles
 from gateway.publishing.spooling import Spooling
 from tests.fake_disk import FakeDisk
@@ -118,7 +117,7 @@ class Steps:
         self.rng = random.Random(seed)
         self.trace: list[str] = []
         self.written: list[Record] = []
-        self.asked: list[tuple[Sequence[Record], Future[tuple[Placement, ...]]]] = []
+        self.asked: list[tuple[Sequence[Record], Promise[tuple[Placement, ...]]]] = []
         self.left: list[Record] = []  # by other processes
         self._folder = folder
         self._disk = disk
@@ -149,9 +148,9 @@ class Steps:
         self._dispatch, self._drainer = self.publisher._dispatch, self.publisher._drainer
         self._dispatch._pace._now = lambda: self._now
         self._drainer._do = self._ask_the_disk  # type: ignore[method-assign]
-        self._spool.submit(SpoolFiles.waiting).add_done_callback(self._read_back)
+        self._spool.submit(SpoolFiles.waiting).then(self._read_back)
 
-    def _read_back(self, done: Future[Any]) -> None:
+    def _read_back(self, done: Promise[Any]) -> None:
         self._life += done.exception() is not None
         self._drainer._read_back(done)
 
@@ -213,7 +212,7 @@ class Steps:
     def end_waits_for_the_disk(self) -> None:
         for _, future in self.asked:
             if not future.done() and self.rng.random() < 0.3:
-                fail(future, Unavailable("slow"))
+                future.fail(Unavailable("slow"))
 
     def commit(self) -> None:
         """What the thread of the spool does, once."""

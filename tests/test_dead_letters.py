@@ -336,7 +336,7 @@ def test_nobody_waits_for_a_dead_letter(fresh: Door) -> None:
     assert fresh.send(BAD).status_code == 422
     assert counted(fresh) == {}
     (late,) = fresh.publisher.unanswered
-    late.set_result((Placement(Outcome.PUBLISHED, 0, 0),))
+    late.succeed((Placement(Outcome.PUBLISHED, 0, 0),))
     assert counted(fresh) == {"sender kept": 1}
 
 
@@ -356,7 +356,7 @@ def test_dead_letters_that_wait_to_be_stored_are_bounded_in_memory() -> None:
     assert len(door.publisher.unanswered) == 2
     assert counted(door) == {"sender lost": 2}
     for waiting in door.publisher.unanswered:
-        waiting.set_exception(Unavailable("late"))
+        waiting.fail(Unavailable("late"))
     door.publisher.silent = False
     door.send(BAD)
     assert counted(door) == {"sender lost": 4, "sender kept": 1}

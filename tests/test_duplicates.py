@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,6 +18,7 @@ from msgspec.structs import replace as changed
 from gateway import app, settings
 from gateway.errors import GatewayError, InternalError, Overloaded, TooLarge, Unavailable
 from gateway.model import Outcome, Placement, Problem, Publisher, Record
+from gateway.promises import Promise
 from gateway.publishing import database, duplicates, duplicates_file
 from gateway.publishing.duplicates import Duplicates
 from gateway.publishing.duplicates_file import SeenFile, digest
@@ -84,7 +85,7 @@ def ids(inner: MemoryPublisher) -> list[str]:
     return [published.id for published in inner.records]
 
 
-def answer_first(inner: MemoryPublisher) -> Future[tuple[Placement, ...]]:
+def answer_first(inner: MemoryPublisher) -> Promise[tuple[Placement, ...]]:
     """The first future that a silent publisher gave, to be settled by the test."""
     assert eventually(lambda: bool(inner.unanswered))
     return inner.unanswered[0]
@@ -128,7 +129,7 @@ def test_the_rest_of_a_batch_is_published_in_its_order_and_in_one_call(
         send(publisher, "b", "d")
         inner.silent = True
         future = publisher.publish([event(id) for id in "abcde"])
-        answer_first(inner).set_result((FIRST, FIRST, FIRST))
+        answer_first(inner).succeed((FIRST, FIRST, FIRST))
         assert [placement.duplicate for placement in future.result(WAIT)] == [False, True, False, True, False]
     assert len(inner.unanswered) == 1
     assert counted == [2]
@@ -143,7 +144,7 @@ def test_a_repeat_that_comes_while_the_first_is_under_way_waits_for_its_end(
         answer = answer_first(inner)
         again = publisher.publish([event("1")])
         assert not again.done()
-        answer.set_result((FIRST,))
+        answer.succeed((FIRST,))
         assert (first.result(WAIT), again.result(WAIT)) == ((FIRST,), (AGAIN,))
     assert len(inner.unanswered) == 1
 
@@ -300,7 +301,7 @@ def test_a_repeat_shares_the_failure_of_the_first_but_not_the_fate_of_its_batch(
         answer = answer_first(inner)
         inner.silent = False
         again = publisher.publish([event("0"), event("1"), event("1")])
-        answer.set_exception(Overloaded("full"))
+        answer.fail(Overloaded("full"))
         assert isinstance(first.exception(WAIT), Overloaded)
         error = again.exception(WAIT)
         assert isinstance(error, Overloaded)
@@ -347,7 +348,7 @@ def test_a_repeat_of_an_event_that_is_refused_meanwhile_is_asked_to_come_again(
         first = publisher.publish([event("1"), event("2")])
         answer = answer_first(inner)
         again = publisher.publish([event("1")])
-        answer.set_exception(TooLarge("the two of them are too large"))
+        answer.fail(TooLarge("the two of them are too large"))
         assert isinstance(first.exception(WAIT), TooLarge)
         assert isinstance(again.exception(WAIT), Unavailable), "it might well be taken alone"
 
@@ -360,7 +361,7 @@ def test_a_publisher_that_breaks_its_protocol_fails_its_own_requests_only(
         assert isinstance(publisher.publish([event("1")]).exception(WAIT), InternalError)
         inner.raises, inner.silent = False, True
         future = publisher.publish([event("1")])
-        answer_first(inner).set_result((FIRST, FIRST))
+        answer_first(inner).succeed((FIRST, FIRST))
         assert isinstance(future.exception(WAIT), InternalError)
         inner.silent = False
         assert send(publisher, "1") == (FIRST,)
@@ -385,8 +386,8 @@ def test_a_sender_that_is_gone_changes_nothing_for_a_repeat(inner: MemoryPublish
         first = publisher.publish([event("1")])
         answer = answer_first(inner)
         again = publisher.publish([event("1")])
-        assert first.cancel()
-        answer.set_result((FIRST,))
+        assert first.fail(ConnectionError("the sender is gone"))
+        answer.succeed((FIRST,))
         assert again.result(WAIT) == (AGAIN,)
 
 
@@ -525,10 +526,10 @@ def test_closing_ends_every_future_whoever_hangs(
 class SlowFile:
     """Look-ups that end when the test says so."""
 
-    finds: list[Future[dict[bytes, Placement]]] = field(default_factory=list)
+    finds: list[Promise[dict[bytes, Placement]]] = field(default_factory=list)
 
-    def find(self, digests: Sequence[bytes]) -> Future[dict[bytes, Placement]]:
-        self.finds.append(Future())
+    def find(self, digests: Sequence[bytes]) -> Promise[dict[bytes, Placement]]:
+        self.finds.append(Promise())
         return self.finds[-1]
 
 
@@ -540,9 +541,9 @@ def test_events_reach_the_publisher_in_the_order_they_came_whenever_they_are_loo
         monkeypatch.setattr(publisher._seen, "find", slow.find)
         futures = [publisher.publish([event(id)]) for id in "123"]
         for index in (2, 1):
-            slow.finds[index].set_result({})
+            slow.finds[index].succeed({})
         assert inner.records == []
-        slow.finds[0].set_result({})
+        slow.finds[0].succeed({})
         assert [future.result(WAIT)[0].offset for future in futures] == [0, 1, 2]
     assert ids(inner) == ["1", "2", "3"]
 

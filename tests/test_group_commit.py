@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from gateway.errors import Unavailable
+from gateway.promises import Promise
 from gateway.publishing import database, group_commit
 from gateway.publishing.database import Database
 from gateway.publishing.group_commit import GroupCommit
@@ -109,7 +110,7 @@ def fail(_: Notebook) -> None:
     raise ZeroDivisionError
 
 
-def refused(future: Future[object]) -> bool:
+def refused(future: Promise[object]) -> bool:
     return isinstance(future.exception(WAIT), Unavailable)
 
 
@@ -176,7 +177,7 @@ def test_a_callback_that_raises_stops_nothing(
 ) -> None:
     with held_up(file):
         first, second = file.submit(writing(1)), file.submit(writing(2))
-        first.add_done_callback(lambda _: 1 // 0)
+        first.then(lambda _: 1 // 0)
     assert second.result(WAIT) == 2
     assert file.submit(writing(3)).result(WAIT) == 3
     assert "ZeroDivisionError" in caplog.text
@@ -186,8 +187,8 @@ def test_a_callback_that_raises_stops_nothing(
 def test_a_callback_may_give_more_work(
     file: GroupCommit[Notebook], work: Callable[[Notebook], object]
 ) -> None:
-    more: list[Future[object]] = []
-    file.submit(work).add_done_callback(lambda _: more.append(file.submit(writing("more"))))
+    more: list[Promise[object]] = []
+    file.submit(work).then(lambda _: more.append(file.submit(writing("more"))))
     assert eventually(lambda: bool(more))
     assert more[0].result(WAIT) == "more"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ import pytest
 from gateway.errors import Unavailable
 from gateway.haste import NO_HASTE, Haste, Hastes
 from gateway.model import Outcome, Placement
+from gateway.promises import Promise
 from gateway.publishing.broker_ack import BrokerAck
 from gateway.publishing.duplicates import Duplicates
 from gateway.publishing.spool import Spool
@@ -25,7 +25,7 @@ AN_HOUR = 3_600.0
 SOON = Haste(budget=0.05)
 AT_ONCE = Haste(spool=True)
 
-Placed = Future[tuple[Placement, ...]]
+Placed = Promise[tuple[Placement, ...]]
 
 
 @pytest.fixture

@@ -177,7 +177,7 @@ def test_an_event_that_is_stored_after_the_answer_is_counted_when_it_is() -> Non
     assert (answer.status_code, told(answer)["type"]) == (503, "unavailable")
     assert counted(door) == {}
     (late,) = door.publisher.unanswered
-    late.set_result((Placement(Outcome.PUBLISHED, 0, 0),))
+    late.succeed((Placement(Outcome.PUBLISHED, 0, 0),))
     assert counted(door) == {"ctoai published": 1}
 
 

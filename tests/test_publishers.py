@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from msgspec.structs import replace
 
 from gateway.haste import NO_HASTE, Haste
 from gateway.model import Placement, Record
+from gateway.promises import Promise
 from gateway.publishing import local_log_file
 from gateway.publishing.duplicates import Duplicates
 from gateway.publishing.local_log import LocalLog
@@ -43,7 +43,7 @@ class DistinctEvents(Duplicates):
 
     ids = itertools.count()
 
-    def publish(self, records: Sequence[Record], haste: Haste = NO_HASTE) -> Future[tuple[Placement, ...]]:
+    def publish(self, records: Sequence[Record], haste: Haste = NO_HASTE) -> Promise[tuple[Placement, ...]]:
         return super().publish([replace(record, id=str(next(self.ids))) for record in records], haste)
 
 

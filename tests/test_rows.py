@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
 from gateway.errors import Unavailable
+from gateway.promises import Promise
 from gateway.publishing.holdings import OWN
 from gateway.publishing.rows import Rows
 from gateway.publishing.spool import RowId, SpoolFiles
@@ -24,13 +25,13 @@ class FakeSpool:
 
     def __init__(self) -> None:
         self.rows: set[RowId] = {(OWN, n) for n in range(10)}
-        self.jobs: list[tuple[Work, Future[Any]]] = []
+        self.jobs: list[tuple[Work, Promise[Any]]] = []
         self.closed = False
 
-    def submit(self, work: Work, *, grows: bool = True) -> Future[Any]:
-        future: Future[Any] = Future()
+    def submit(self, work: Work, *, grows: bool = True) -> Promise[Any]:
+        future: Promise[Any] = Promise()
         if self.closed:
-            future.set_exception(Unavailable("stopping"))
+            future.fail(Unavailable("stopping"))
         else:
             self.jobs.append((work, future))
         return future
@@ -39,7 +40,7 @@ class FakeSpool:
         jobs, self.jobs = self.jobs, []
         results = [work(self) for work, _ in jobs]
         for (_, future), result in zip(jobs, results, strict=True):
-            future.set_result(result)
+            future.succeed(result)
 
     def fail(self, *, begun: bool = False) -> None:
         jobs, self.jobs = self.jobs, []
@@ -49,7 +50,7 @@ class FakeSpool:
                 work(self)
         self.rows = kept
         for _, future in jobs:
-            future.set_exception(Unavailable("refused"))
+            future.fail(Unavailable("refused"))
 
     def delete(self, ids: Iterable[RowId]) -> None:
         self.rows -= set(ids)

@@ -230,7 +230,7 @@ spool.start()
 for number in count(int(sys.argv[2])):
     records = [record("t", "k/1", b"%d" % number + b" " * (number % 7 * 900))]
     job = spool.submit(lambda files, records=records: files.append(records))
-    job.add_done_callback(told(number))
+    job.then(told(number))
     if number % 20 == 0:
         job.result(30)
 """

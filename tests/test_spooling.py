@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 
 from gateway.errors import Refusal, TooLarge, Unavailable
 from gateway.model import Outcome, Placement, Record
+from gateway.promises import Promise
 from gateway.publishing import spool_file
 from gateway.publishing.broker_ack import BrokerAck
 from gateway.publishing.spool import Spool
@@ -32,7 +32,7 @@ class Node:
     publisher: Spooling
     folder: Path
 
-    def publish(self, *values: str, key: str = "k/1", topic: str = TOPIC) -> Future[tuple[Placement, ...]]:
+    def publish(self, *values: str, key: str = "k/1", topic: str = TOPIC) -> Promise[tuple[Placement, ...]]:
         return self.publisher.publish([record(topic, key, value.encode()) for value in values])
 
     def outcomes(self, *values: str, key: str = "k/1", topic: str = TOPIC) -> list[str]:

@@ -12,7 +12,6 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -22,6 +21,7 @@ import pytest
 
 from gateway.errors import TooLarge, Unavailable
 from gateway.model import Placement, Record
+from gateway.promises import Promise
 from gateway.publishing import drainer, group_commit, pace, spool, spool_file
 from gateway.publishing.spool import Spool
 from gateway.publishing.spool_file import SpoolFile
@@ -127,7 +127,7 @@ class Asked:
     """A request, and when it was answered."""
 
     records: Sequence[Record]
-    future: Future[tuple[Placement, ...]]
+    future: Promise[tuple[Placement, ...]]
     waited: float | None = None
 
     @property
@@ -174,7 +174,7 @@ class Storm:
             began = time.monotonic()
             future = self.publisher.publish(records)
             one = Asked(records, future)
-            future.add_done_callback(lambda _, one=one, began=began: _clock(one, began))  # type: ignore[misc]
+            future.then(lambda _, one=one, began=began: _clock(one, began))  # type: ignore[misc]
             asked.append(one)
             time.sleep(rng.choice((0, 0, 0.001, 0.005)))
             if rng.random() < 0.05:

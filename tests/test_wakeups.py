@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from concurrent.futures import Future
 
 import pytest
 
+from gateway.promises import Promise
 from gateway.web.wakeups import Wakeups
 
 COUNT = 1_000
 
 
 def test_every_answer_reaches_who_waits_for_it() -> None:
-    futures: list[Future[int]] = [Future() for _ in range(COUNT)]
+    futures: list[Promise[int]] = [Promise() for _ in range(COUNT)]
 
     def settle(first: int) -> None:
         for number in range(first, COUNT, 4):
-            futures[number].set_result(number)
+            futures[number].succeed(number)
 
     async def wait() -> list[int]:
         wakeups: Wakeups[int] = Wakeups(asyncio.get_running_loop())
@@ -39,11 +39,11 @@ def test_many_that_end_before_the_loop_runs_wake_it_once() -> None:
         wakes: list[object] = []
         plain = loop.call_soon_threadsafe
         loop.call_soon_threadsafe = lambda *given, **more: wakes.append(given) or plain(*given, **more)  # type: ignore
-        futures: list[Future[int]] = [Future() for _ in range(COUNT)]
+        futures: list[Promise[int]] = [Promise() for _ in range(COUNT)]
         waiting = [asyncio.create_task(wakeups.result(future, 60)) for future in futures]
         await asyncio.sleep(0)
         for number, future in enumerate(futures):
-            future.set_result(number)
+            future.succeed(number)
         assert await asyncio.gather(*waiting) == list(range(COUNT))
         return len(wakes)
 
@@ -53,22 +53,22 @@ def test_many_that_end_before_the_loop_runs_wake_it_once() -> None:
 def test_what_is_never_answered_ends_in_time_and_late_answers_hurt_nobody() -> None:
     async def wait() -> None:
         wakeups: Wakeups[int] = Wakeups(asyncio.get_running_loop())
-        future: Future[int] = Future()
+        future: Promise[int] = Promise()
         with pytest.raises(TimeoutError):
             await wakeups.result(future, 0.01)
-        future.set_result(1)
+        future.succeed(1)
         await asyncio.sleep(0)
-        after: Future[int] = Future()
+        after: Promise[int] = Promise()
         waiting = asyncio.create_task(wakeups.result(after, 60))
         await asyncio.sleep(0)
-        after.set_result(2)
+        after.succeed(2)
         assert await waiting == 2
 
     asyncio.run(wait())
 
 
 def test_an_answer_after_the_loop_has_ended_hurts_nobody() -> None:
-    future: Future[int] = Future()
+    future: Promise[int] = Promise()
 
     async def leave() -> None:
         wakeups: Wakeups[int] = Wakeups(asyncio.get_running_loop())
@@ -77,5 +77,5 @@ def test_an_answer_after_the_loop_has_ended_hurts_nobody() -> None:
         waiting.cancel()
 
     asyncio.run(leave())
-    future.set_result(1)
+    future.succeed(1)
     assert future.result() == 1

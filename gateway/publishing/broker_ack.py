@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import Future
 
 from gateway.errors import Unavailable
 from gateway.haste import NO_HASTE, Haste
 from gateway.model import Health, Placement, Record
+from gateway.promises import Promise
 from gateway.publishing.client import Client, End
-from gateway.publishing.futures import Budgets, fail
+from gateway.publishing.deadlines import Budgets
 from gateway.publishing.in_flight import InFlight
 from gateway.publishing.request import Request
 
@@ -32,16 +32,16 @@ class BrokerAck:
         self._deadlines.start()
         self._client.start()
 
-    def publish(self, records: Sequence[Record], haste: Haste = NO_HASTE) -> Future[tuple[Placement, ...]]:
+    def publish(self, records: Sequence[Record], haste: Haste = NO_HASTE) -> Promise[tuple[Placement, ...]]:
         """Hand the records to the client; Unavailable at once while Kafka, or a topic, is away."""
         request = Request(records)
         if self._closed:
-            fail(request.future, Unavailable("the gateway is stopping"))
+            request.future.fail(Unavailable("the gateway is stopping"))
         elif stranger := next((r.topic for r in records if not self._client.takes(r.topic)), None):
             away = f"the topic {stranger} cannot be written" if self._client.available else "Kafka is away"
-            fail(request.future, Unavailable(away))
+            request.future.fail(Unavailable(away))
         elif refused := self._in_flight.reserve(records):
-            fail(request.future, refused)
+            request.future.fail(refused)
         elif records:
             self._send(request, haste.budget)
         return request.future
@@ -70,5 +70,5 @@ class BrokerAck:
             self._in_flight.release(request.records[index] for index, _ in ends)
             request.end(ends)
 
-        self._deadlines.watch(request.future, lambda: fail(request.future, Unavailable(_LATE)), budget)
+        self._deadlines.watch(request.future, lambda: request.future.fail(Unavailable(_LATE)), budget)
         self._client.send(request.records, ended)

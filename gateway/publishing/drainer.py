@@ -7,10 +7,10 @@ import math
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, wait
 from typing import Any, TypeVar
 
 from gateway.errors import Unavailable
+from gateway.promises import Promise
 from gateway.publishing.dispatch import Dispatch
 from gateway.publishing.group_commit import GroupCommit
 from gateway.publishing.rows import Rows
@@ -44,7 +44,7 @@ class Drainer:
         self._cursor = START
         self._read = self._sent = 0  # rows of this pass
         self._began = self._rests_until = 0.0
-        self._reading: Future[list[Waiting]] = Future()
+        self._reading: Promise[list[Waiting]] = Promise()
         self._unread = False
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="drainer", daemon=True)
@@ -55,7 +55,7 @@ class Drainer:
     def start(self) -> None:
         """Read the files back, before anything is written to them; then start the thread."""
         self._reading = self._spool.submit(SpoolFiles.waiting, grows=False)
-        self._reading.add_done_callback(self._read_back)
+        self._reading.then(self._read_back)
         self._thread.start()
 
     def stop(self) -> None:
@@ -86,7 +86,7 @@ class Drainer:
         except Exception as error:  # a disk that refuses, above all; this thread must live on
             logger.debug("draining was interrupted", extra={"error": f"{type(error).__name__}: {error}"})
 
-    def _read_back(self, done: Future[list[Waiting]]) -> None:
+    def _read_back(self, done: Promise[list[Waiting]]) -> None:
         """Tell what the spool holds. Until then nothing goes direct, lest it overtake a row of its key."""
         self._unread = done.exception() is not None
         if self._unread:
@@ -153,9 +153,9 @@ class Drainer:
             raise Unavailable("the gateway is stopping")
         return done.result()
 
-    def _heard(self, done: Future[Any], seconds: float = math.inf) -> bool:
+    def _heard(self, done: Promise[Any], seconds: float = math.inf) -> bool:
         """Wait for the disk; False when it takes longer, or until the stop."""
         end = time.monotonic() + seconds
         while not (done.done() or self._stop.is_set() or time.monotonic() > end):
-            wait([done], _TICK_SECONDS)
+            done.wait(_TICK_SECONDS)
         return done.done()

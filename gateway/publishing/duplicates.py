@@ -11,15 +11,15 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from gateway.errors import GatewayError, InternalError, Refusal, Unavailable
 from gateway.haste import NO_HASTE, Haste
 from gateway.model import Health, Outcome, Placement, Problem, Publisher, Record
+from gateway.promises import Promise
+from gateway.publishing.deadlines import Deadlines
 from gateway.publishing.duplicates_file import Seen, digest
-from gateway.publishing.futures import Deadlines, fail, follow, succeed
 from gateway.publishing.in_turn import InTurn
 
 logger = logging.getLogger(__name__)
@@ -54,8 +54,8 @@ class _Request:
     haste: Haste
     firsts: list[tuple[_Request, int]] = field(default_factory=list)
     ends: dict[int, _End] = field(default_factory=dict)
-    ended: Future[None] = field(default_factory=Future)  # its own firsts have
-    future: Future[tuple[Placement, ...]] = field(default_factory=Future)
+    ended: Promise[None] = field(default_factory=Promise)  # its own firsts have
+    future: Promise[tuple[Placement, ...]] = field(default_factory=Promise)
 
     def own(self) -> list[int]:
         """The records that nothing before them tells the end of."""
@@ -103,16 +103,16 @@ class Duplicates:
         self._seen.start()
         self._inner.start()
 
-    def publish(self, records: Sequence[Record], haste: Haste = NO_HASTE) -> Future[tuple[Placement, ...]]:
+    def publish(self, records: Sequence[Record], haste: Haste = NO_HASTE) -> Promise[tuple[Placement, ...]]:
         """Publish those that were not seen, in order, in one call; a repeat's placement says so."""
         request = _Request(tuple(records), tuple(map(digest, records)), haste)
         if not records:
-            succeed(request.future, ())
+            request.future.succeed(())
         elif not self._join(request):
-            fail(request.future, Unavailable("the gateway is stopping"))
+            request.future.fail(Unavailable("the gateway is stopping"))
         elif own := request.own():
             wanted = [key for index in own if (key := request.digests[index]) is not None]
-            self._seen.find(wanted).add_done_callback(lambda done: self._found(request, done.result()))
+            self._seen.find(wanted).then(lambda done: self._found(request, done.result()))
         else:
             self._finish(request)
         return request.future
@@ -163,17 +163,17 @@ class Duplicates:
         if not places:
             self._finish(request)
             return
-        answer: Future[tuple[Placement, ...]] = Future()
-        answer.add_done_callback(lambda done: self._published(request, places, done))
+        answer: Promise[tuple[Placement, ...]] = Promise()
+        answer.then(lambda done: self._published(request, places, done))
         try:
-            follow(self._inner.publish([records[index] for index in places], request.haste), answer)
+            answer.follow(self._inner.publish([records[index] for index in places], request.haste))
         except Exception:  # else all behind it in the line would wait for ever
             logger.exception("a publisher broke")
-            fail(answer, InternalError("the event could not be handed on"))
-        self._last_resort.watch(answer, lambda: fail(answer, Unavailable(_LATE)))
+            answer.fail(InternalError("the event could not be handed on"))
+        self._last_resort.watch(answer, lambda: answer.fail(Unavailable(_LATE)))
 
     def _published(
-        self, request: _Request, places: Sequence[int], done: Future[tuple[Placement, ...]]
+        self, request: _Request, places: Sequence[int], done: Promise[tuple[Placement, ...]]
     ) -> None:
         """Mark what is durable; the answer waits for that, since it says that a repeat will be known."""
         error = done.exception()
@@ -186,21 +186,21 @@ class Duplicates:
             for index, end in zip(places, ends, strict=True)
             if isinstance(end, Placement) and (key := request.digests[index]) is not None
         }
-        self._seen.mark(durable).add_done_callback(lambda _: self._finish(request))
+        self._seen.mark(durable).then(lambda _: self._finish(request))
 
     def _finish(self, request: _Request) -> None:
         """What it has published itself has ended; from here a repeat is looked up in the file."""
         with self._lock:
             for index in request.own():
                 self._under_way.pop(request.digests[index] or b"", None)
-        succeed(request.ended, None)
+        request.ended.succeed(None)
         self._settle(request)
 
     def _settle(self, request: _Request) -> None:
         """Answer, once every request has ended that this one shares an event with."""
         for first, _ in request.firsts:
             if not first.ended.done():
-                first.ended.add_done_callback(lambda _: self._settle(request))
+                first.ended.then(lambda _: self._settle(request))
                 return
         ends = [request.end(index) for index in range(len(request.firsts))]
         request.firsts.clear()  # it names itself there, and would wait for the garbage collector
@@ -208,9 +208,9 @@ class Duplicates:
         if repeats := sum(placement.duplicate for placement in placements):
             self._count(repeats)
         if len(placements) == len(ends):
-            succeed(request.future, placements)
+            request.future.succeed(placements)
         else:
-            fail(request.future, _worst(ends))
+            request.future.fail(_worst(ends))
 
 
 def _ends(error: BaseException, places: Sequence[int], records: int) -> Sequence[_End]:

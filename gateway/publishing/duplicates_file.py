@@ -10,14 +10,14 @@ import hashlib
 import logging
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
-from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
 from gateway.model import Outcome, Placement, Record
+from gateway.promises import Promise
 from gateway.publishing.database import Database
-from gateway.publishing.futures import Deadlines, succeed
+from gateway.publishing.deadlines import Deadlines
 from gateway.publishing.group_commit import GroupCommit
 
 logger = logging.getLogger(__name__)
@@ -107,7 +107,7 @@ class Seen:
         self._marking = Deadlines(_MARK_SECONDS)
         self._unwritten: dict[bytes, tuple[float, Placement]] = {}
         self._lock = threading.Lock()
-        self._late: Future[object] | None = None
+        self._late: Promise[object] | None = None
         self._told = False
 
     def start(self) -> None:
@@ -116,11 +116,11 @@ class Seen:
         self._marking.start()
         self._file.start()
 
-    def find(self, digests: Sequence[bytes]) -> Future[dict[bytes, Placement]]:
+    def find(self, digests: Sequence[bytes]) -> Promise[dict[bytes, Placement]]:
         """Give what is known of these; only what this process knows if the file does not answer in time."""
-        answer: Future[dict[bytes, Placement]] = Future()
+        answer: Promise[dict[bytes, Placement]] = Promise()
         if not digests or self._hangs():
-            succeed(answer, self._remembered(digests))
+            answer.succeed(self._remembered(digests))
             return answer
         job = self._file.submit(
             lambda file: file.find(digests, self._now()), wanted=lambda: not answer.done()
@@ -128,20 +128,20 @@ class Seen:
         self._wait(job, answer, lambda: self._remembered(digests), self._finding)
         return answer
 
-    def mark(self, placements: Mapping[bytes, Placement]) -> Future[None]:
+    def mark(self, placements: Mapping[bytes, Placement]) -> Promise[None]:
         """Remember these; the future ends once they are on the disk, or that cannot be waited for."""
-        answer: Future[None] = Future()
+        answer: Promise[None] = Promise()
         if not placements or len(self._unwritten) >= _MOST_UNWRITTEN:
-            succeed(answer, None)
+            answer.succeed(None)
             return answer
         now = self._now()
         with self._lock:
             self._unwritten.update({key: (now, placement) for key, placement in placements.items()})
         hangs = self._hangs()
         job = self._file.submit(lambda file: file.mark(placements, now))
-        job.add_done_callback(lambda _: self._forget(placements))
+        job.then(lambda _: self._forget(placements))
         if hangs:
-            succeed(answer, None)
+            answer.succeed(None)
         self._wait(job, answer, lambda: None, self._marking)
         return answer
 
@@ -157,20 +157,20 @@ class Seen:
         return late is not None and not late.done()
 
     def _wait(
-        self, job: Future[Value], answer: Future[Value], instead: Callable[[], Value], wait: Deadlines
+        self, job: Promise[Value], answer: Promise[Value], instead: Callable[[], Value], wait: Deadlines
     ) -> None:
-        def end(done: Future[Value]) -> None:
+        def end(done: Promise[Value]) -> None:
             if done.exception() is not None:
-                succeed(answer, instead())
-            elif succeed(answer, done.result()):
+                answer.succeed(instead())
+            elif answer.succeed(done.result()):
                 self._tell(False)
 
         def late() -> None:
             self._late = job  # type: ignore[assignment]  # first: what waits for the answer asks again
-            if succeed(answer, instead()):
+            if answer.succeed(instead()):
                 self._tell(True)
 
-        job.add_done_callback(end)
+        job.then(end)
         wait.watch(answer, late)
 
     def _remembered(self, digests: Collection[bytes]) -> dict[bytes, Placement]:

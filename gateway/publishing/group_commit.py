@@ -6,13 +6,12 @@ import logging
 import queue
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 from gateway.errors import Unavailable
-from gateway.publishing.futures import fail, succeed
+from gateway.promises import Promise
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +42,7 @@ class _Job(Generic[AFile]):
     work: Callable[[AFile], Any]
     wanted: Callable[[], bool]
     grows: bool
-    done: Future[Any]
+    done: Promise[Any]
 
 
 class GroupCommit(Generic[AFile]):
@@ -71,18 +70,18 @@ class GroupCommit(Generic[AFile]):
         wanted: Callable[[], bool] = lambda: True,
         *,
         grows: bool = True,
-    ) -> Future[Value]:
-        """Give what ``work`` gives, once it is on the disk; the future raises Unavailable otherwise.
+    ) -> Promise[Value]:
+        """Give what ``work`` gives, once it is on the disk; the promise raises Unavailable otherwise.
 
         ``wanted`` is asked when its turn has come: work that nobody waits for is left out, and fails. Work
         that does not let the file grow is tried even while the disk takes nothing more: it may make room.
         """
-        job = _Job(work, wanted, grows, Future())
+        job = _Job(work, wanted, grows, Promise())
         with self._lock:
             if not self._closed:
                 self._jobs.put(job)
                 return job.done
-        fail(job.done, Unavailable("the gateway is stopping"))
+        job.done.fail(Unavailable("the gateway is stopping"))
         return job.done
 
     @property
@@ -118,11 +117,11 @@ class GroupCommit(Generic[AFile]):
             self._fell_over(error)
         else:
             for job, result in zip(wanted, results, strict=True):
-                succeed(job.done, result)
+                job.done.succeed(result)
             for job in possible:
-                fail(job.done, Unavailable("the disk did not take the event in time"))  # unless done
+                job.done.fail(Unavailable("the disk did not take the event in time"))  # unless done
         for job in jobs:
-            fail(job.done, Unavailable("the disk refuses the event"))  # unless done
+            job.done.fail(Unavailable("the disk refuses the event"))  # unless done
 
     def _try_to_grow(self) -> None:
         try:

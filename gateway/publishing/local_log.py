@@ -6,13 +6,13 @@ A record is durable when its transaction is synced; requests that arrive togethe
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import Future
 from pathlib import Path
 
 from gateway.errors import Unavailable
 from gateway.haste import NO_HASTE, Haste
 from gateway.model import Health, Placement, Record
-from gateway.publishing.futures import Deadlines, fail, follow, succeed
+from gateway.promises import Promise
+from gateway.publishing.deadlines import Deadlines
 from gateway.publishing.group_commit import GroupCommit
 from gateway.publishing.in_flight import InFlight
 from gateway.publishing.local_log_file import LogFile
@@ -35,21 +35,21 @@ class LocalLog:
         self._deadlines.start()
         self._file.start()
 
-    def publish(self, records: Sequence[Record], haste: Haste = NO_HASTE) -> Future[tuple[Placement, ...]]:
+    def publish(self, records: Sequence[Record], haste: Haste = NO_HASTE) -> Promise[tuple[Placement, ...]]:
         """Append, sync, then give partition 0 and the offset of each; the disk alone is waited for."""
-        future: Future[tuple[Placement, ...]] = Future()
+        future: Promise[tuple[Placement, ...]] = Promise()
         if not records:
-            succeed(future, ())
+            future.succeed(())
         elif self._closed:
-            fail(future, Unavailable("the gateway is stopping"))
+            future.fail(Unavailable("the gateway is stopping"))
         elif refused := self._in_flight.reserve(records):
-            fail(future, refused)
+            future.fail(refused)
         else:
             # One that is late was told to send again: its records are left out.
             written = self._file.submit(lambda file: file.append(records), lambda: not future.done())
-            written.add_done_callback(lambda _: self._in_flight.release(records))
-            follow(written, future)
-            self._deadlines.watch(future, lambda: fail(future, Unavailable(_LATE)))
+            written.then(lambda _: self._in_flight.release(records))
+            future.follow(written)
+            self._deadlines.watch(future, lambda: future.fail(Unavailable(_LATE)))
         return future
 
     def healthy(self) -> Health:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass, replace
 
 from gateway.errors import Failure, GatewayError, Refusal
 from gateway.model import Outcome, Placement, Record
+from gateway.promises import Promise
 from gateway.publishing.client import End
-from gateway.publishing.futures import fail, succeed
 from gateway.publishing.spool import RowId
 
 
@@ -20,12 +19,12 @@ class Request:
     def __init__(self, records: Sequence[Record]) -> None:
         """The future is settled at once when there are no records."""
         self.records = tuple(records)
-        self.future: Future[tuple[Placement, ...]] = Future()
+        self.future: Promise[tuple[Placement, ...]] = Promise()
         self._ends: list[End | None] = [None] * len(records)
         self._open = len(records)
         self._lock = threading.Lock()
         if not records:
-            succeed(self.future, ())
+            self.future.succeed(())
 
     def end(self, ends: Iterable[tuple[int, End]]) -> None:
         """Note how records ended; the last one settles the future, which changes no more."""
@@ -44,7 +43,7 @@ class Request:
         """Give the placements, or the worst error: a failure counts more than a refusal."""
         errors = [end for end in ends if isinstance(end, GatewayError)]
         if not errors:
-            succeed(self.future, tuple(end for end in ends if isinstance(end, Placement)))
+            self.future.succeed(tuple(end for end in ends if isinstance(end, Placement)))
             return
         worst = next((error for error in errors if isinstance(error, Failure)), errors[0])
         if isinstance(worst, Refusal) and len(ends) > 1:  # only a batch has more than one
@@ -55,7 +54,7 @@ class Request:
                 for problem in end.problems
             ]
         worst.outcomes = tuple(map(_outcome, ends))
-        fail(self.future, worst)
+        self.future.fail(worst)
 
 
 @dataclass(slots=True, eq=False)

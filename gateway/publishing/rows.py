@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
 
+from gateway.promises import Promise
 from gateway.publishing.group_commit import GroupCommit
 from gateway.publishing.spool import RowId, SpoolFiles
 
@@ -57,13 +57,13 @@ class Rows:
             batch = self._batch = [row]
         self._submit(batch)
 
-    def change(self, row: RowId, work: Callable[[SpoolFiles], None]) -> Future[None]:
+    def change(self, row: RowId, work: Callable[[SpoolFiles], None]) -> Promise[None]:
         """Do something that ends the row's waiting; it waits on when that fails."""
         with self._lock:
             self._changing.add(row)
             self._held.discard(row)
         done = self._spool.submit(work)
-        done.add_done_callback(lambda done: self._changed(row, done))
+        done.then(lambda done: self._changed(row, done))
         return done
 
     def before_read(self) -> None:
@@ -87,9 +87,9 @@ class Rows:
                     self._batch = None  # from here on it is too late to join
             files.delete(batch)
 
-        self._spool.submit(delete, grows=False).add_done_callback(lambda done: self._deleted(batch, done))
+        self._spool.submit(delete, grows=False).then(lambda done: self._deleted(batch, done))
 
-    def _deleted(self, batch: list[RowId], done: Future[None]) -> None:
+    def _deleted(self, batch: list[RowId], done: Promise[None]) -> None:
         with self._lock:
             if done.exception() is None:
                 self._gone.update(batch)
@@ -99,7 +99,7 @@ class Rows:
             if self._batch is batch:
                 self._batch = None
 
-    def _changed(self, row: RowId, done: Future[None]) -> None:
+    def _changed(self, row: RowId, done: Promise[None]) -> None:
         with self._lock:
             if done.exception() is None:
                 self._gone.add(row)

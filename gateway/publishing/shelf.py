@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 
 from gateway.errors import GatewayError, Refusal, Unavailable
 from gateway.model import Outcome, Placement, Record
+from gateway.promises import Promise
 from gateway.publishing.answers import Answers
 from gateway.publishing.backlog import Backlog
 from gateway.publishing.client import End
@@ -85,7 +85,7 @@ class Shelf:
         told = {"topic": record.topic, "type": refusal.type, "parked": aside is None}
         logger.error("Kafka refuses a spooled event for good", extra=told)
         work = _park(row, refusal.type) if aside is None else _replace(row, aside)
-        self.rows.change(row, work).add_done_callback(lambda done: self._moved(record, aside, done))
+        self.rows.change(row, work).then(lambda done: self._moved(record, aside, done))
 
     def _dead_letter(self, record: Record, refusal: Refusal) -> Record | None:
         try:
@@ -111,11 +111,11 @@ class Shelf:
             lambda files: files.append(records),
             wanted=lambda: any(not request.future.done() for request in requests),
         )
-        written.add_done_callback(lambda done: self._written(items, done))
+        written.then(lambda done: self._written(items, done))
         for request in requests:
             self._spooling(request)
 
-    def _written(self, items: Sequence[Item], done: Future[list[RowId]]) -> None:
+    def _written(self, items: Sequence[Item], done: Promise[list[RowId]]) -> None:
         """The spool has synced the records, or could not."""
         with self._answers.locked():
             self.heard = time.monotonic()
@@ -136,7 +136,7 @@ class Shelf:
             self.rows.hold(row)
         self._answers.add(item, Placement(Outcome.SPOOLED))
 
-    def _moved(self, record: Record, aside: Record | None, done: Future[None]) -> None:
+    def _moved(self, record: Record, aside: Record | None, done: Promise[None]) -> None:
         with self._answers.locked():
             if done.exception() is None:
                 self.backlog.remove(record)

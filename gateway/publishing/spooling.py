@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from concurrent.futures import Future, wait
 
 from gateway.errors import Unavailable
 from gateway.haste import NO_HASTE, Haste
 from gateway.model import Health, Placement, Record
+from gateway.promises import Promise
 from gateway.publishing.answers import Answers
 from gateway.publishing.client import Client
+from gateway.publishing.deadlines import Budgets, Deadlines
 from gateway.publishing.dispatch import Dispatch
 from gateway.publishing.drainer import Drainer
-from gateway.publishing.futures import Budgets, Deadlines, fail
 from gateway.publishing.group_commit import GroupCommit
 from gateway.publishing.request import Request
 from gateway.publishing.shelf import SetAside, Shelf, StepAside
@@ -72,11 +72,11 @@ class Spooling:
         for part in (self._budget, self._disk, self._spool, self._client, self._drainer):
             part.start()
 
-    def publish(self, records: Sequence[Record], haste: Haste = NO_HASTE) -> Future[tuple[Placement, ...]]:
+    def publish(self, records: Sequence[Record], haste: Haste = NO_HASTE) -> Promise[tuple[Placement, ...]]:
         """Send each record to Kafka or to the spool, as its state, its key and its sender's haste say."""
         request = Request(records)
         if self._closed:
-            fail(request.future, Unavailable("the gateway is stopping"))
+            request.future.fail(Unavailable("the gateway is stopping"))
         elif records and self._dispatch.take(request, straight_to_spool=haste.spool):
             early = haste.budget is not None
             self._budget.watch(
@@ -114,7 +114,7 @@ class Spooling:
         """Delete what is acknowledged, even while it is being written, lest the next start sends it again."""
         self._shelf.rows.retry()
         if self._spool.running:
-            wait([self._spool.submit(lambda files: None, grows=False)], _CLOSE_SECONDS)
+            self._spool.submit(lambda files: None, grows=False).wait(_CLOSE_SECONDS)
 
     def gauges(self) -> dict[str, float]:
         """Give what the metrics show of it."""
@@ -142,5 +142,5 @@ class Spooling:
         self._disk.watch(request.future, lambda: self._too_slow(request))
 
     def _too_slow(self, request: Request) -> None:
-        if fail(request.future, Unavailable(_SLOW)):
+        if request.future.fail(Unavailable(_SLOW)):
             self._slow = time.monotonic()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from concurrent.futures import TimeoutError as WaitTimeout
 
 from flask import Flask, Response, g, request
 from gunicorn.http.errors import ParseException
@@ -68,7 +67,7 @@ def _taking(door: Door, intake: Intake) -> Callable[..., Response]:
             return response(door.refuse(arrival, refusal))
         try:
             return response(door.take(arrival, reading).result(door.longest_wait))
-        except WaitTimeout:
+        except TimeoutError:
             return response(door.late(arrival))
 
     return view

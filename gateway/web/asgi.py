@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
-from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from a2wsgi import WSGIMiddleware
@@ -12,6 +11,7 @@ from flask import Flask
 
 from gateway import slices
 from gateway.errors import Overloaded, Refusal
+from gateway.promises import Promise
 from gateway.settings import Settings
 from gateway.web import body
 from gateway.web.answers import Answer
@@ -78,7 +78,7 @@ class AsgiDoor:
         wakeups = self._wakeups
         if wakeups is None:
             wakeups = self._wakeups = Wakeups(asyncio.get_running_loop())
-        taken: Future[Answer]
+        taken: Promise[Answer]
         if reading.size > _LONG:
             taken = await slices.spread(self._door.taking(arrival, reading))
         else:

@@ -7,7 +7,6 @@ import random
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
 from datetime import UTC, datetime
 
 from msgspec import Struct, field
@@ -29,7 +28,7 @@ from gateway.keeper import Quarantined, Taken
 from gateway.metrics import Metrics
 from gateway.model import Message, Outcome, Problem
 from gateway.pipeline import Pipeline
-from gateway.publishing.futures import succeed
+from gateway.promises import Promise
 from gateway.settings import Settings
 from gateway.slices import Slices
 from gateway.systems import UNKNOWN
@@ -114,31 +113,29 @@ class Door:
             raise InvalidEncoding("the id in the path is not valid UTF-8")
         return Body(arrival.headers, self._max_body_bytes)
 
-    def take(self, arrival: Arrival, body: Body) -> Future[Answer]:
+    def take(self, arrival: Arrival, body: Body) -> Promise[Answer]:
         """Give the answer once the event is durable, or refused; ``body`` was fed all that came.
 
         First it is made sure that the body is whole, and who sent it.
         """
         return slices.run(self.taking(arrival, body))
 
-    def taking(self, arrival: Arrival, body: Body) -> Slices[Future[Answer]]:
+    def taking(self, arrival: Arrival, body: Body) -> Slices[Promise[Answer]]:
         """The same in slices, for an event loop that is not to be held by a large batch."""
-        answer: Future[Answer] = Future()
+        answer: Promise[Answer] = Promise()
         try:
             content = body.whole()
             principal = self._guard.admit(arrival.headers, arrival.query, body.sent, arrival.received)
             arrival = replace(arrival, principal=principal) if principal else arrival
             self._guard.limit(principal)
         except Refusal as refusal:
-            answer.set_result(self.refuse(arrival, refusal))
+            answer.succeed(self.refuse(arrival, refusal))
             return answer
         except Exception as error:  # a bug must let nobody in
-            answer.set_result(fault(error, arrival.id))
+            answer.succeed(fault(error, arrival.id))
             return answer
         taken = yield from self._pipeline.accepting(_message(arrival, content))
-        taken.add_done_callback(
-            lambda done: succeed(answer, self._timed(arrival, self._answer(arrival, done))) and None
-        )
+        taken.then(lambda done: answer.succeed(self._timed(arrival, self._answer(arrival, done))) and None)
         return answer
 
     def consent(self, rule: str, headers: Mapping[str, str], query: str = "") -> Answer:
@@ -167,7 +164,7 @@ class Door:
         self._metrics.time_request(time.perf_counter() - arrival.began, answer.status)
         return answer
 
-    def _answer(self, arrival: Arrival, done: Future[Taken]) -> Answer:
+    def _answer(self, arrival: Arrival, done: Promise[Taken]) -> Answer:
         error = done.exception()
         if isinstance(error, GatewayError):
             return self._problem(arrival, error)

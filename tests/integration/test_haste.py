@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from concurrent.futures import Future
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +14,7 @@ from gateway import app, settings
 from gateway.app import Gateway
 from gateway.keeper import Taken
 from gateway.model import Message
+from gateway.promises import Promise
 from gateway.publishing.kafka_python import KafkaPython
 from gateway.publishing.spool import Spool
 from gateway.publishing.spooling import Spooling
@@ -67,13 +67,13 @@ def patient(chosen_by: Mapping[str, str], folder: Path) -> Iterator[Gateway]:
         publisher.close()
 
 
-def accept(gateway: Gateway, system: str, body: bytes) -> Future[Taken]:
+def accept(gateway: Gateway, system: str, body: bytes) -> Promise[Taken]:
     headers = {name.lower(): value for name, value in SENTRY.items()}
     message = Message(headers=headers, body=body, id=system, received=datetime.now(UTC), system=system)
     return gateway.pipeline.accept(message)
 
 
-def outcomes(taken: Future[Taken]) -> list[str]:
+def outcomes(taken: Promise[Taken]) -> list[str]:
     receipts = taken.result(WAIT)
     assert isinstance(receipts, tuple)
     return [receipt.placement.outcome.value for receipt in receipts]

@@ -1,4 +1,4 @@
-"""Futures settled by whoever comes first: an acknowledgement, a failure or the end of the wait."""
+"""The ends of waits: what is still open when its time is up is called back."""
 
 from __future__ import annotations
 
@@ -7,42 +7,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, InvalidStateError
 from typing import TypeVar
+
+from gateway.promises import Promise
 
 logger = logging.getLogger(__name__)
 
 Value = TypeVar("Value")
-
-
-def succeed(future: Future[Value], value: Value) -> bool:
-    """Settle with a value; False when it was settled before."""
-    try:
-        future.set_result(value)
-    except InvalidStateError:
-        return False
-    return True
-
-
-def fail(future: Future[Value], error: BaseException) -> bool:
-    """Settle with an error; False when it was settled before."""
-    try:
-        future.set_exception(error)
-    except InvalidStateError:
-        return False
-    return True
-
-
-def follow(first: Future[Value], then: Future[Value]) -> None:
-    """Settle the second future as the first, unless it was settled before."""
-
-    def settle(done: Future[Value]) -> None:
-        if error := done.exception():
-            fail(then, error)
-        else:
-            succeed(then, done.result())
-
-    first.add_done_callback(settle)
 
 
 class Deadlines:
@@ -51,7 +22,7 @@ class Deadlines:
     def __init__(self, wait: float) -> None:
         """``wait`` in seconds, measured by the monotonic clock."""
         self._wait = wait
-        self._open: deque[tuple[float, Future[object], Callable[[], object]]] = deque()
+        self._open: deque[tuple[float, Promise[object], Callable[[], object]]] = deque()
         self._lock = threading.Lock()  # taken by itself for every request: a Condition takes longer
         self._wake = threading.Condition(self._lock)
         self._stopped = False
@@ -62,8 +33,8 @@ class Deadlines:
         """Start the thread, in the process that will use it."""
         self._thread.start()
 
-    def watch(self, future: Future[Value], late: Callable[[], object]) -> None:
-        """Call ``late`` from the thread if the future is still open after the wait; at once if stopped."""
+    def watch(self, future: Promise[Value], late: Callable[[], object]) -> None:
+        """Call ``late`` from the thread if the promise is still open after the wait; at once if stopped."""
         with self._lock:
             if not self._stopped:
                 while self._open and self._open[0][1].done():  # so that they are kept no longer than needed
@@ -120,8 +91,8 @@ class Budgets:
         """Start the usual one, in the process that will use it; a shorter one starts with its first use."""
         self._usual.start()
 
-    def watch(self, future: Future[Value], late: Callable[[], object], wait: float | None = None) -> None:
-        """Call ``late`` if the future is still open after the wait, the usual one for None."""
+    def watch(self, future: Promise[Value], late: Callable[[], object], wait: float | None = None) -> None:
+        """Call ``late`` if the promise is still open after the wait, the usual one for None."""
         (self._usual if wait is None else self._of(wait)).watch(future, late)
 
     def stop(self) -> None:
