@@ -126,7 +126,7 @@ class Pipeline:
     def publish(self, message: Message, events: tuple[Event, ...]) -> Promise[Taken]:
         """Step 5 for all events of a message."""
         began = time.perf_counter()
-        haste = self.hastes.of(event.envelope.system for event in events)
+        haste = self.hastes.of(event.system for event in events)
         published = self.publisher.publish([event.record for event in events], haste)
         return self._endings.when(published, message, events, began)
 
@@ -199,7 +199,8 @@ class Pipeline:
             try:
                 envelope = self.normalise(source, part, schema)
                 watch.lap(Step.NORMALISE)
-                events.append(Event(envelope, self.route(part, envelope)))
+                record = self.route(part, envelope)
+                events.append(Event(record, envelope.system, envelope.subject, envelope.predicate))
                 watch.lap(Step.ROUTE)
             except Refusal as refusal:
                 refusals.append(refusal)
