@@ -4,8 +4,7 @@ An event travels ``Message`` -> ``Document`` -> ``Envelope`` -> ``Record`` -> ``
 what is remembered of it beside its record, a ``Receipt`` an event with its placement.
 
 What is made for every event, or written as JSON, is a ``Struct``: a frozen dataclass takes five times as long
-to make. Use ``msgspec.structs.replace`` where one is to be changed. None can be part of a cycle, so the
-garbage collector is told not to look at them (``gc=False``).
+to make. ``msgspec.structs.replace`` changes one. The garbage collector passes them by: none is in a cycle.
 """
 
 from __future__ import annotations
@@ -161,7 +160,7 @@ class Record(Struct, frozen=True, kw_only=True, gc=False):
 
     ``source`` and ``id`` tell the event apart from all others, as CloudEvents has it; empty in a record that
     was read back. ``size`` is the bytes of key, value and headers together, as counted against memory and
-    disk bounds; it is counted here unless it is given, and so is 0 in a ``replace`` of one of these.
+    disk bounds: counted here unless it is given, so 0 is to be given with a change of any of them.
     """
 
     topic: str
@@ -186,10 +185,7 @@ class Record(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Event(Struct, frozen=True, gc=False):
-    """One event, understood and ready to be published.
-
-    It waits for its acknowledgement, so it holds no more of its envelope than what is asked for afterwards.
-    """
+    """One event, ready to be published, with no more of its envelope than what is asked for afterwards."""
 
     record: Record
     system: str

@@ -63,12 +63,12 @@ def json_answer(document: Any, status: int) -> Answer:
     return Answer(status, strict_json.dump(document))
 
 
-class _Subject(Struct):
+class _Subject(Struct, gc=False):
     type: str
     id: str
 
 
-class _Told(Struct, omit_defaults=True):
+class _Told(Struct, omit_defaults=True, gc=False):
     """A receipt as senders read it."""
 
     id: str
