@@ -67,15 +67,18 @@ class Decider:
 
     def is_valid(self, document: Any) -> bool:
         """Decide."""
-        quick = self._quick_says(document) and (self._name_is_valid is None or self._names_are_good(document))
-        return quick or self._exact_says(document)
+        if self._quick_says(document) and (
+            self._name_is_valid is None
+            or (isinstance(document, dict) and document.keys() <= self._good_names)
+            or self._names_are_good(document)
+        ):
+            return True
+        return self._exact_says(document)
 
     def _names_are_good(self, document: Any) -> bool:
+        assert self._name_is_valid is not None
         if not isinstance(document, dict):
             return False
-        if document.keys() <= self._good_names:
-            return True
-        assert self._name_is_valid is not None
         if not all(map(self._name_is_valid, document)):
             return False
         if len(self._good_names) < _MOST_NAMES:

@@ -9,31 +9,18 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway import envelope as envelopes
 from gateway import refusing, slices
 from gateway.endings import Endings
-from gateway.errors import (
-    EnvelopeMismatch,
-    Refusal,
-    SchemaViolation,
-    TooLarge,
-)
+from gateway.errors import EnvelopeMismatch, Refusal, SchemaViolation, TooLarge
 from gateway.haste import Hastes
 from gateway.keeper import Keeper, Taken
 from gateway.metrics import Metrics
-from gateway.model import (
-    Document,
-    Envelope,
-    Event,
-    Message,
-    Problem,
-    Publisher,
-    Record,
-)
+from gateway.model import Document, Envelope, Event, Message, Problem, Publisher, Record
 from gateway.notices import Notices
 from gateway.promises import Promise
 from gateway.routing import Router
@@ -49,8 +36,7 @@ logger = logging.getLogger(__name__)
 SLICE_SECONDS = 0.004
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(Struct, frozen=True):
     """What a message holds, in the order sent: events, ready to be published, and what is no event."""
 
     events: tuple[Event, ...]
@@ -201,29 +187,36 @@ class Pipeline:
 
     def prepare_each(
         self, source: Source, document: Document, schema: str, watch: Watch | None = None
-    ) -> list[Event]:
+    ) -> Sequence[Event]:
         """Steps 3 and 4 for every event in a valid document."""
+        room = self._max_bytes
+        if source in self.sources.plain:
+            event = self._event(source, document, schema, watch)
+            if event.record.size <= room:
+                return (event,)
+            raise refusing.swollen(document, room)
         events: list[Event] = []
         refusals: list[Refusal] = []
-        room = self._max_bytes
         for part in source.split(document):
             try:
-                envelope = self.normalise(source, part, schema)
-                if watch:
-                    watch.lap(Step.NORMALISE)
-                record = self.route(part, envelope)
-                if watch:
-                    watch.lap(Step.ROUTE)
+                events.append(self._event(source, part, schema, watch))
+                room -= events[-1].record.size
             except Refusal as refusal:
                 refusals.append(refusal)
-            else:
-                events.append(Event(record, envelope.system, envelope.subject, envelope.predicate))
-                room -= record.size
             if room < 0:
                 raise refusing.swollen(document, self._max_bytes)
         if refusals:
             raise refusing.together(refusals)
         return events
+
+    def _event(self, source: Source, document: Document, schema: str, watch: Watch | None) -> Event:
+        envelope = self.normalise(source, document, schema)
+        if watch:
+            watch.lap(Step.NORMALISE)
+        record = self.route(document, envelope)
+        if watch:
+            watch.lap(Step.ROUTE)
+        return Event(record, envelope.system, envelope.subject, envelope.predicate)
 
     def validate(self, source: Source, document: Document) -> str:
         """Check the document against the schema of its type, and give that schema's name."""

@@ -70,7 +70,7 @@ class Router:
             )
             for subject, predicate in sorted(pairs)
         }
-        self._types = {pair: self.type(".".join(pair)).encode() for pair in self._topics}
+        self._types = {pair: ("ce_type", self.type(".".join(pair)).encode()) for pair in self._topics}
         same = (self._dataschema, _SPECVERSION, _CONTENT_TYPE)
         self._fixed = len("".join(_NAMES.split())) + sum(len(value) for _, value in same)
         for topic in self.topics():
@@ -100,11 +100,14 @@ class Router:
         """Give the record: topic by subject and predicate, key by subject, value envelope and payload."""
         subject, pair = envelope.subject, (envelope.subject.type, envelope.predicate)
         topic = self._custom if envelope.open_ended else self._topics.get(pair, self._custom)
-        type = self._types.get(pair) or self.type(f"{subject.type}.{envelope.predicate}").encode()
+        type = self._types.get(pair) or (
+            "ce_type",
+            self.type(f"{subject.type}.{envelope.predicate}").encode(),
+        )
         key = f"{subject.type}/{subject.id}".encode()
         value = envelopes.to_json(envelope, payload)
         if self._naming.structured:
-            headers, value = self._structured(envelope, type.decode(), key.decode(), value)
+            headers, value = self._structured(envelope, type[1].decode(), key.decode(), value)
             size = 0
         else:
             headers, size = self._binary(envelope, type, key)
@@ -142,14 +145,14 @@ class Router:
             id=id,
         )
 
-    def _binary(self, envelope: Envelope, type: bytes, key: bytes) -> tuple[Headers, int]:
+    def _binary(self, envelope: Envelope, type: tuple[str, bytes], key: bytes) -> tuple[Headers, int]:
         """As ``binary`` writes them, of which the tests make sure; and their size, or 0 for not counted."""
         id, source = envelope.id.encode(), envelope.source.encode()
         subject, time = envelope.subject.id.encode(), envelope.time.encode()
         headers: Headers = (
             ("ce_id", id),
             ("ce_source", source),
-            ("ce_type", type),
+            type,
             ("ce_subject", subject),
             ("ce_time", time),
             self._dataschema,
@@ -160,7 +163,9 @@ class Router:
         if more := envelope.extensions:
             headers += tuple((f"ce_{n}", text.encode()) for n, text in more.items() if n != "partitionkey")
             return headers, 0
-        return headers, self._fixed + len(id) + len(source) + len(type) + len(subject) + len(time) + len(key)
+        return headers, self._fixed + len(id) + len(source) + len(type[1]) + len(subject) + len(time) + len(
+            key
+        )
 
     def _structured(self, envelope: Envelope, type: str, key: str, value: bytes) -> Written:
         own = {

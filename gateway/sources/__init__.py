@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pkgutil import resolve_name
+from typing import Any
 
 from gateway import schemas
 from gateway.errors import Ambiguous, NotFound, SettingsError, Unrecognised
@@ -130,7 +131,11 @@ class Sources:
             return self._by_name[pinned]
         claims = [] if self._header_marks.isdisjoint(document.message.headers) else self._marked(document)
         if not claims:
-            claims = [source for source in self._possible(document) if source.recognise(document)]
+            data = document.data
+            is_marked = isinstance(data, dict) and not self._body_marks.isdisjoint(data)
+            for source in self._possible(data) if is_marked else self._unmarked:
+                if source.recognise(document):
+                    claims.append(source)
         if len(claims) == 1:
             return claims[0]
         if claims:
@@ -141,11 +146,8 @@ class Sources:
         headers = document.message.headers
         return [s for s in self._by_name.values() if any(mark in headers for mark in s.header_marks)]
 
-    def _possible(self, document: Document) -> Iterable[Source]:
+    def _possible(self, data: dict[str, Any]) -> Iterable[Source]:
         """Give those that may claim it, in order: to ask every one would take longer than to validate."""
-        data = document.data
-        if not isinstance(data, dict) or self._body_marks.isdisjoint(data):
-            return self._unmarked
         return [
             source
             for source in self._by_name.values()

@@ -98,18 +98,7 @@ class CDEvents(Source):
         attributes, data = document.attributes, document.data
         if attributes is None or not isinstance(data, dict):
             return ()
-        context, subject, says = data.get("context"), data.get("subject"), attributes.get
-        if (  # to the letter, as nearly always
-            isinstance(context, dict)
-            and isinstance(subject, dict)
-            and says("type") == context.get("type")
-            and says("source") == context.get("source")
-            and says("subject") == subject.get("id")
-            and says("id") == context.get("id")
-            and says("time") == context.get("timestamp")
-        ):
-            return ()
-        return [*self._mismatches(attributes, document)]
+        return () if _all_same(attributes, data) else [*self._mismatches(attributes, document)]
 
     def normalise(self, document: Document, schema_id: str) -> Envelope:
         """Subject and predicate are the two words in the event type."""
@@ -205,6 +194,21 @@ def _pair(type: str) -> Pair:
     return subject, predicate
 
 
+def _all_same(attributes: Mapping[str, str], data: Mapping[str, Any]) -> bool:
+    """Whether both say all the same to the letter, as nearly always."""
+    try:
+        context = data["context"]
+        return bool(
+            attributes["id"] == context["id"]
+            and attributes["subject"] == data["subject"]["id"]
+            and attributes["source"] == context["source"]
+            and attributes["type"] == context["type"]
+            and attributes["time"] == context["timestamp"]
+        )
+    except (KeyError, TypeError):  # TypeError: what should be an object is none
+        return False
+
+
 def _same(attribute: str, outer: str | None, inner: str) -> bool:
     if outer == inner or attribute != "time" or outer is None:
         return outer == inner
@@ -220,7 +224,7 @@ def _details(content: Mapping[str, Any]) -> Details:
         environment=_reference(content.get("environment")),
         service=_reference(content.get("service")),
         artifact_id=text_of(content.get("artifactId")),
-        ticket_uri=uri_of(content.get("ticketURI")),
+        ticket_uri=uri_of(content["ticketURI"]) if "ticketURI" in content else None,
     )
 
 

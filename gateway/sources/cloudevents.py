@@ -84,7 +84,7 @@ def structured_attributes(event: Any, schemas: SchemaStore, pointer: str, *, len
     """
     if isinstance(event, dict) and lenient:
         event = {name: value for name, value in event.items() if _legal(name)}
-    if (plain := _plain(event)) and schemas.is_valid(CLOUDEVENT, plain):
+    if (plain := _plain(event)) and schemas.deciders[CLOUDEVENT](plain):
         return plain
     found = _attribute_problems(event, schemas, pointer)
     if found:

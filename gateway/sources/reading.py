@@ -6,8 +6,8 @@ Source: CloudEvents 1.0.2, HTTP protocol binding sections 3.1 to 3.3.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from gateway import strict_json
 from gateway.errors import (
@@ -28,8 +28,7 @@ _MOST_READ_AGAIN = 1_048_576  # bytes
 _JSON_HINT = "send it with the header 'Content-Type: application/json'"
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """What a request holds, in the order sent: documents, and refusals of members that cannot be read.
 
     The members are read as they are asked for, once. Asking raises a Refusal of all of them where one is no
@@ -65,9 +64,7 @@ class Reader:
 
         In batched mode a bad member does not raise; its refusal takes its place.
         """
-        content_type = message.headers.get("content-type", "")
-        media_type = _media_type(content_type)
-        _require_utf8(content_type)
+        media_type = _declared(message.headers.get("content-type", ""))
         if media_type.startswith("application/cloudevents-batch"):
             _require(media_type, BATCHED)
             return self._batch(message)
@@ -179,6 +176,13 @@ def _plain(message: Message) -> Document:
             [problem],
         )
     return document
+
+
+@lru_cache(maxsize=64)  # most senders send one
+def _declared(content_type: str) -> str:
+    """Give the media type, in lower case. Raises UnsupportedCharset."""
+    _require_utf8(content_type)
+    return _media_type(content_type)
 
 
 def _media_type(content_type: str) -> str:
