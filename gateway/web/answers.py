@@ -17,6 +17,7 @@ from gateway.model import Outcome, Receipt
 
 JSON = "application/json"
 PROBLEM = "application/problem+json"
+_PHRASES = {status.value: status.phrase for status in HTTPStatus}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,15 +100,11 @@ def _told(receipt: Receipt) -> _Told:
     )
 
 
-def on_the_wire(answer: Answer, more: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """Give a whole HTTP/1.1 response, the last of its connection."""
-    phrase = HTTPStatus(answer.status).phrase
-    headers = [
-        *((name.decode("latin-1"), value.decode("latin-1")) for name, value in more),
-        ("content-type", answer.content_type),
-        ("content-length", str(len(answer.body))),
-        *((name.lower(), value) for name, value in answer.headers),
-        ("connection", "close"),
-    ]
-    lines = [f"HTTP/1.1 {answer.status} {phrase}", *(f"{name}: {value}" for name, value in headers), "", ""]
+def on_the_wire(answer: Answer, more: Iterable[tuple[bytes, bytes]], *, keep_alive: bool = False) -> bytes:
+    """Give a whole HTTP/1.1 response, the last of its connection unless that is kept alive."""
+    lines = [f"HTTP/1.1 {answer.status} {_PHRASES[answer.status]}"]
+    lines += [f"{name.decode('latin-1')}: {value.decode('latin-1')}" for name, value in more]
+    lines.append(f"content-type: {answer.content_type}\r\ncontent-length: {len(answer.body)}")
+    lines += [f"{name.lower()}: {value}" for name, value in answer.headers]
+    lines.append("\r\n" if keep_alive else "connection: close\r\n\r\n")
     return "\r\n".join(lines).encode("latin-1") + answer.body
