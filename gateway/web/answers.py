@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
 
@@ -20,8 +20,7 @@ PROBLEM = "application/problem+json"
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """What goes back, whichever door it goes through."""
 
     status: int
@@ -102,9 +101,15 @@ def _told(receipt: Receipt) -> _Told:
 
 def on_the_wire(answer: Answer, more: Iterable[tuple[bytes, bytes]], *, keep_alive: bool = False) -> bytes:
     """Give a whole HTTP/1.1 response, the last of its connection unless that is kept alive."""
-    lines = [f"HTTP/1.1 {answer.status} {_PHRASES[answer.status]}"]
-    lines += [f"{name.decode('latin-1')}: {value.decode('latin-1')}" for name, value in more]
-    lines.append(f"content-type: {answer.content_type}\r\ncontent-length: {len(answer.body)}")
-    lines += [f"{name.lower()}: {value}" for name, value in answer.headers]
-    lines.append("\r\n" if keep_alive else "connection: close\r\n\r\n")
-    return "\r\n".join(lines).encode("latin-1") + answer.body
+    own = "".join([f"{name.lower()}: {value}\r\n" for name, value in answer.headers])
+    head = (
+        f"HTTP/1.1 {answer.status} {_PHRASES[answer.status]}\r\n{_lines(tuple(more))}"
+        f"content-type: {answer.content_type}\r\ncontent-length: {len(answer.body)}\r\n{own}"
+    )
+    return (head + ("\r\n" if keep_alive else "connection: close\r\n\r\n")).encode("latin-1") + answer.body
+
+
+@lru_cache(maxsize=4)
+def _lines(headers: tuple[tuple[bytes, bytes], ...]) -> str:
+    """Those of the server, which are new once a second."""
+    return "".join([f"{name.decode('latin-1')}: {value.decode('latin-1')}\r\n" for name, value in headers])
