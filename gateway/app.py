@@ -127,8 +127,8 @@ def build_router(settings: Settings, store: SchemaStore, sources: Sources) -> Ro
         template=settings.topic_template,
         type_prefix=settings.type_prefix,
         structured=settings.content_mode == "structured",
-        dataschema=store.id(schemas.ENVELOPE),
-        dead_letter_schema=store.id(schemas.DEADLETTER),
+        dataschema=store.ids[schemas.ENVELOPE],
+        dead_letter_schema=store.ids[schemas.DEADLETTER],
     )
     try:
         return Router(sources.pairs(), naming, dead_letters=settings.dead_letters)

@@ -62,6 +62,8 @@ class Decider:
         self._name_is_valid = names.is_valid if names else None
         self._good_names: set[str] = set()
         self.errors = exact.iter_errors
+        self.says = self.is_valid if names else self._quick_says
+        """As ``is_valid``, but a no may be wrong, and there is no Python function in between if it can be."""
 
     def is_valid(self, document: Any) -> bool:
         """Decide."""

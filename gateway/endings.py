@@ -38,7 +38,7 @@ class Endings:
         """End a message for the exception that is being handled: a bug. Without events it is kept."""
         taken: Promise[Taken] = Promise()
         bug = InternalError("the gateway failed on this request; its id is in the log")
-        self._count([event.envelope.system for event in events] or [UNKNOWN], Outcome.FAILED, bug)
+        self._count([event.system for event in events] or [UNKNOWN], Outcome.FAILED, bug)
         logger.exception("a message could not be taken", extra={"request": message.id})
         if not events:
             self._keeper.keep(message, bug)
@@ -77,7 +77,7 @@ class Endings:
         began: float,
     ) -> None:
         error = done.exception()
-        systems = [event.envelope.system for event in events]
+        systems = [event.system for event in events]
         outcomes = _outcomes(done, len(events))
         ended: dict[tuple[str, Outcome], int] = {}  # a Counter takes as long to make as all else here
         for pair in zip(systems, outcomes, strict=True):

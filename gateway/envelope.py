@@ -11,14 +11,14 @@ from gateway import strict_json
 from gateway.errors import InvalidCharacter
 from gateway.formats import HIDDEN, NOT_IN_STRINGS
 from gateway.model import Details, Envelope, Origin, Problem, Subject
-from gateway.vocabulary import is_cdevents
+from gateway.vocabulary import CDEVENTS
 
 VERSION = "1"
 MAX_NAME = 1_024
 _FORBIDDEN = re.compile(f"[{NOT_IN_STRINGS}{HIDDEN}]")
 
 
-class _Head(Struct, frozen=True, rename="camel"):
+class _Head(Struct, frozen=True, rename="camel", gc=False):
     """All but the payload."""
 
     version: str
@@ -43,11 +43,12 @@ def to_dict(envelope: Envelope) -> dict[str, Any]:
 
 
 def _head(envelope: Envelope) -> _Head:
+    known = not envelope.open_ended and (envelope.subject.type, envelope.predicate) in CDEVENTS
     return _Head(
         VERSION,
         envelope.subject,
         envelope.predicate,
-        _vocabulary(envelope),
+        "cdevents" if known else "custom",
         envelope.time,
         envelope.received,
         envelope.system,
@@ -81,8 +82,3 @@ def check_names(envelope: Envelope, pointer: str) -> None:
     ]
     if problems:
         raise InvalidCharacter("a name in the document cannot be used as a key or header", problems)
-
-
-def _vocabulary(envelope: Envelope) -> str:
-    known = is_cdevents(envelope.subject.type, envelope.predicate)
-    return "cdevents" if known and not envelope.open_ended else "custom"

@@ -1,10 +1,10 @@
 """The values that cross the boundaries between the parts, all frozen, and what a publisher is.
 
 An event travels ``Message`` -> ``Document`` -> ``Envelope`` -> ``Record`` -> ``Placement``; an ``Event`` is
-an envelope with its record, a ``Receipt`` an event with its placement.
+what is remembered of it beside its record, a ``Receipt`` an event with its placement.
 
 What is made for every event, or written as JSON, is a ``Struct``: a frozen dataclass takes five times as long
-to make. Use ``msgspec.structs.replace`` where one is to be changed.
+to make. ``msgspec.structs.replace`` changes one. The garbage collector passes them by: none is in a cycle.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class Message(Struct, frozen=True, kw_only=True):
     source: str | None = None
 
 
-class Document(Struct, frozen=True, kw_only=True):
+class Document(Struct, frozen=True, kw_only=True, gc=False):
     """One sender's document, unwrapped: what the sources recognise, check and normalise.
 
     ``data`` is the document, parsed; it is not to be changed. ``payload`` is what ``strict_json.dump`` writes
@@ -93,14 +93,14 @@ class Document(Struct, frozen=True, kw_only=True):
     place: int | None = None
 
 
-class Reference(Struct, frozen=True, omit_defaults=True):
+class Reference(Struct, frozen=True, omit_defaults=True, gc=False):
     """Something named by an id, unique within an optional source."""
 
     id: str
     source: str | None = None
 
 
-class Subject(Struct, frozen=True, omit_defaults=True):
+class Subject(Struct, frozen=True, omit_defaults=True, gc=False):
     """What an event is about: a noun, and which one."""
 
     type: str
@@ -108,7 +108,7 @@ class Subject(Struct, frozen=True, omit_defaults=True):
     source: str | None = None
 
 
-class Origin(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Origin(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """The event's identity in the sender's own words; ``None`` where the sender gave nothing."""
 
     id: str | None = None
@@ -117,7 +117,7 @@ class Origin(Struct, frozen=True, kw_only=True, omit_defaults=True):
     schema: str | None = None
 
 
-class Details(Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
+class Details(Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel", gc=False):
     """The fields that many senders share, where this sender gave them."""
 
     description: str | None = None
@@ -133,11 +133,10 @@ class Details(Struct, frozen=True, kw_only=True, omit_defaults=True, rename="cam
     labels: Mapping[str, str] = {}
 
 
-class Envelope(Struct, frozen=True, kw_only=True):
+class Envelope(Struct, frozen=True, kw_only=True, gc=False):
     """The one shape of every event, whoever sent it; its JSON form is ``schemas/envelope.schema.json``.
 
-    The payload is not here but in the document: an event waits for its acknowledgement, and a parsed document
-    takes ten times the memory of its text.
+    The payload is not here but in the document.
     ``time`` and ``received`` are RFC 3339 in UTC. ``open_ended`` says that the predicate did not come from
     the source's closed list, so the event has no topic of its own. ``extensions`` are CloudEvents extension
     attributes to hand on.
@@ -156,12 +155,12 @@ class Envelope(Struct, frozen=True, kw_only=True):
     extensions: dict[str, str] = {}
 
 
-class Record(Struct, frozen=True, kw_only=True):
+class Record(Struct, frozen=True, kw_only=True, gc=False):
     """What is published: a Kafka record.
 
     ``source`` and ``id`` tell the event apart from all others, as CloudEvents has it; empty in a record that
     was read back. ``size`` is the bytes of key, value and headers together, as counted against memory and
-    disk bounds.
+    disk bounds: counted here unless it is given, so 0 is to be given with a change of any of them.
     """
 
     topic: str
@@ -179,15 +178,19 @@ class Record(Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         """Count it once: it is asked for at every step."""
+        if self.size:
+            return
         size = len(self.key) + len(self.value) + sum(map(len, chain.from_iterable(self.headers)))
         force_setattr(self, "size", size)
 
 
-class Event(Struct, frozen=True):
-    """One event, understood and ready to be published."""
+class Event(Struct, frozen=True, gc=False):
+    """One event, ready to be published, with no more of its envelope than what is asked for afterwards."""
 
-    envelope: Envelope
     record: Record
+    system: str
+    subject: Subject
+    predicate: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +219,7 @@ class StoredRecord:
     headers: tuple[tuple[str, bytes], ...]
 
 
-class Receipt(Struct, frozen=True):
+class Receipt(Struct, frozen=True, gc=False):
     """The answer to the sender for one event."""
 
     event: Event

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from msgspec.structs import replace
@@ -126,7 +126,7 @@ class Pipeline:
     def publish(self, message: Message, events: tuple[Event, ...]) -> Promise[Taken]:
         """Step 5 for all events of a message."""
         began = time.perf_counter()
-        haste = self.hastes.of(event.envelope.system for event in events)
+        haste = self.hastes.of(event.system for event in events)
         published = self.publisher.publish([event.record for event in events], haste)
         return self._endings.when(published, message, events, began)
 
@@ -138,6 +138,7 @@ class Pipeline:
         """The same in slices."""
         if message.system is not None:
             refusing.permit(message, message.system)
+        timed = None if watch is UNWATCHED else watch
         reading = self.reader.read(message)
         watch.lap(Step.READ)
         events: list[Event] = []
@@ -148,14 +149,11 @@ class Pipeline:
         for member in reading.members:
             read += 1
             try:
-                prepared = self.prepare_one(member, self._max_events - len(events), watch)
+                events += self.prepare_one(member, self._max_events - len(events), controls, timed)
             except Refusal as refusal:
                 refusals.append(refusal)
                 if refusing.enough(refusals):
                     break
-            else:
-                events += prepared.events
-                controls += prepared.controls
             if self._clock() - begun > SLICE_SECONDS:
                 yield
                 begun = self._clock()
@@ -165,32 +163,45 @@ class Pipeline:
             raise refusals[0]
         return Prepared(tuple(events), tuple(controls))
 
-    def prepare_one(self, document: Document | Refusal, room: int, watch: Watch = UNWATCHED) -> Prepared:
-        """Steps 1 to 4 for one document: an event, a group of at most ``room`` events, or none."""
+    def prepare_one(
+        self, document: Document | Refusal, room: int, controls: list[Control], watch: Watch | None
+    ) -> Sequence[Event]:
+        """Steps 1 to 4 for one document: an event, a group of at most ``room`` events, or none.
+
+        What it holds that is no event joins the ``controls``.
+        """
         if isinstance(document, Refusal):
             raise document
-        watch.restart()
+        if watch:
+            watch.restart()
         source = self.sources.recognise(document)
-        watch.lap(Step.RECOGNISE)
-        size = source.size(document)
+        if watch:
+            watch.lap(Step.RECOGNISE)
+        plain = source in self.sources.plain
+        size = 1 if plain else source.size(document)
         try:
-            refusing.permit(document.message, source.name, document.pointer)
-            if control := source.control(document):
-                return Prepared((), (control,))
+            if document.message.systems is not None:
+                refusing.permit(document.message, source.name, document.pointer)
+            if not plain and (control := source.control(document)):
+                controls.append(control)
+                return ()
             if size > room:
                 raise refusing.crowd(document, size, self._max_events)
             schema = self.validate(source, document)
-            watch.lap(Step.VALIDATE)
-            remark = source.remark(document)
+            if watch:
+                watch.lap(Step.VALIDATE)
+            remark = None if plain else source.remark(document)
             events = self.prepare_each(source, document, schema, watch)
-            return Prepared(events, (remark,) if remark else ())
+            if remark:
+                controls.append(remark)
+            return events
         except Refusal as refusal:
             refusal.systems = (source.name,) * max(size, 1)
             raise
 
     def prepare_each(
-        self, source: Source, document: Document, schema: str, watch: Watch = UNWATCHED
-    ) -> tuple[Event, ...]:
+        self, source: Source, document: Document, schema: str, watch: Watch | None = None
+    ) -> list[Event]:
         """Steps 3 and 4 for every event in a valid document."""
         events: list[Event] = []
         refusals: list[Refusal] = []
@@ -198,24 +209,28 @@ class Pipeline:
         for part in source.split(document):
             try:
                 envelope = self.normalise(source, part, schema)
-                watch.lap(Step.NORMALISE)
-                events.append(Event(envelope, self.route(part, envelope)))
-                watch.lap(Step.ROUTE)
+                if watch:
+                    watch.lap(Step.NORMALISE)
+                record = self.route(part, envelope)
+                if watch:
+                    watch.lap(Step.ROUTE)
             except Refusal as refusal:
                 refusals.append(refusal)
             else:
-                room -= events[-1].record.size
+                events.append(Event(record, envelope.system, envelope.subject, envelope.predicate))
+                room -= record.size
             if room < 0:
                 raise refusing.swollen(document, self._max_bytes)
         if refusals:
             raise refusing.together(refusals)
-        return tuple(events)
+        return events
 
     def validate(self, source: Source, document: Document) -> str:
         """Check the document against the schema of its type, and give that schema's name."""
         data = source.fold(document.data)
         schema = source.schema(document if data is document.data else replace(document, data=data))
-        problems = self.schemas.check(schema, data, document.pointer)
+        valid = self.schemas.deciders[schema](data)
+        problems = () if valid else self.schemas.check(schema, data, document.pointer)
         mismatches = source.check(document)
         if problems:
             raise SchemaViolation(f"does not match {schema}", sorted([*problems, *mismatches]))
@@ -227,7 +242,7 @@ class Pipeline:
 
     def normalise(self, source: Source, document: Document, schema: str) -> Envelope:
         """Give the one shape, with names that are safe as keys and headers."""
-        envelope = source.normalise(document, self.schemas.id(schema))
+        envelope = source.normalise(document, self.schemas.ids[schema])
         envelopes.check_names(envelope, document.pointer)
         return envelope
 

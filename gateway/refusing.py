@@ -61,7 +61,7 @@ def batch(refusals: Sequence[Refusal], good: Sequence[Event], *, read: int, memb
         refusal.fault = Fault.MAPPING
     refusal.systems = (
         *(system for refused in refusals for system in refused.systems),
-        *(event.envelope.system for event in good),
+        *(event.system for event in good),
         *[UNKNOWN] * (members - read),
     )
     return refusal

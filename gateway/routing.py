@@ -29,7 +29,12 @@ _JSON = "application/json"
 _SPECVERSION = ("ce_specversion", b"1.0")
 _CONTENT_TYPE = ("content-type", _JSON.encode())
 
-Written = tuple[tuple[tuple[str, bytes], ...], bytes]  # headers and value
+Headers = tuple[tuple[str, bytes], ...]
+Written = tuple[Headers, bytes]  # headers and value
+
+_NAMES = (
+    "ce_id ce_source ce_type ce_subject ce_time ce_dataschema ce_specversion content-type ce_partitionkey"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +70,9 @@ class Router:
             )
             for subject, predicate in sorted(pairs)
         }
+        self._types = {pair: self.type(".".join(pair)).encode() for pair in self._topics}
+        same = (self._dataschema, _SPECVERSION, _CONTENT_TYPE)
+        self._fixed = len("".join(_NAMES.split())) + sum(len(value) for _, value in same)
         for topic in self.topics():
             if not _TOPIC.fullmatch(topic) or topic in (".", ".."):
                 raise ValueError(f"{topic!r} cannot be the name of a Kafka topic")
@@ -92,18 +100,22 @@ class Router:
         """Give the record: topic by subject and predicate, key by subject, value envelope and payload."""
         subject, pair = envelope.subject, (envelope.subject.type, envelope.predicate)
         topic = self._custom if envelope.open_ended else self._topics.get(pair, self._custom)
-        key = f"{subject.type}/{subject.id}"
-        type = f"{self._naming.type_prefix}.{subject.type}.{envelope.predicate}.v{envelopes.VERSION}"
+        type = self._types.get(pair) or self.type(f"{subject.type}.{envelope.predicate}").encode()
+        key = f"{subject.type}/{subject.id}".encode()
         value = envelopes.to_json(envelope, payload)
-        write = self._structured if self._naming.structured else self._binary
-        headers, value = write(envelope, type, key, value)
+        if self._naming.structured:
+            headers, value = self._structured(envelope, type.decode(), key.decode(), value)
+            size = 0
+        else:
+            headers, size = self._binary(envelope, type, key)
         return Record(
             topic=topic,
-            key=key.encode(),
+            key=key,
             value=value,
             headers=headers,
             source=envelope.source,
             id=envelope.id,
+            size=size and size + len(key) + len(value),
         )
 
     def dead_letter(self, id: str, received: str, value: bytes) -> Record:
@@ -130,23 +142,25 @@ class Router:
             id=id,
         )
 
-    def _binary(self, envelope: Envelope, type: str, key: str, value: bytes) -> Written:
-        """As ``binary`` writes it, of which the tests make sure."""
-        headers: tuple[tuple[str, bytes], ...] = (
-            ("ce_id", envelope.id.encode()),
-            ("ce_source", envelope.source.encode()),
-            ("ce_type", type.encode()),
-            ("ce_subject", envelope.subject.id.encode()),
-            ("ce_time", envelope.time.encode()),
+    def _binary(self, envelope: Envelope, type: bytes, key: bytes) -> tuple[Headers, int]:
+        """As ``binary`` writes them, of which the tests make sure; and their size, or 0 for not counted."""
+        id, source = envelope.id.encode(), envelope.source.encode()
+        subject, time = envelope.subject.id.encode(), envelope.time.encode()
+        headers: Headers = (
+            ("ce_id", id),
+            ("ce_source", source),
+            ("ce_type", type),
+            ("ce_subject", subject),
+            ("ce_time", time),
             self._dataschema,
             _SPECVERSION,
             _CONTENT_TYPE,
-            ("ce_partitionkey", key.encode()),
+            ("ce_partitionkey", key),
         )
-        more = envelope.extensions
-        if more:
+        if more := envelope.extensions:
             headers += tuple((f"ce_{n}", text.encode()) for n, text in more.items() if n != "partitionkey")
-        return headers, value
+            return headers, 0
+        return headers, self._fixed + len(id) + len(source) + len(type) + len(subject) + len(time) + len(key)
 
     def _structured(self, envelope: Envelope, type: str, key: str, value: bytes) -> Written:
         own = {

@@ -73,12 +73,14 @@ class SchemaStore:
         self._deciders = deciders.compile_all(own)
         if more:  # apart, so that a rule of theirs that turns formats around slows none of ours
             self._deciders |= deciders.compile_all(self._schemas, only=more.keys())
+        self.ids: Mapping[str, str] = {name: str(schema["$id"]) for name, schema in self._schemas.items()}
+        """The ``$id`` of every schema file."""
+        self.deciders: Mapping[str, Callable[[Any], bool]] = {
+            name: decider.says for name, decider in self._deciders.items()
+        }
+        """Says yes to what is valid to each schema file, almost always; what it says no to is in doubt."""
         self._lookup = deciders.Places(self._schemas.values()).lookup
         self._confirmed: set[tuple[str, str]] = set()  # rules that both found broken; there are finitely many
-
-    def id(self, name: str) -> str:
-        """Give the ``$id`` of a schema file."""
-        return str(self._schemas[name]["$id"])
 
     def is_valid(self, name: str, document: Any) -> bool:
         """Decide, by the compiled validator alone."""

@@ -37,11 +37,11 @@ def from_loose(value: str | int | float) -> str:
 
     The Incidents service accepts "either an ISO 8601 or second timestamp". Raises ValueError.
     """
+    if type(value) is str and _is_utc(value):
+        return value
     if isinstance(value, float):
         value = int(value) if value.is_integer() else format(value, "f")
     value = str(value)
-    if _is_utc(value):
-        return value
     if _SECONDS.fullmatch(value):
         seconds, _, fraction = value.partition(".")
         return _text(_from_seconds(int(seconds)), fraction)

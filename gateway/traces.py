@@ -116,7 +116,7 @@ class _TracedPublisher:
         headers = tuple((name, value.encode()) for name, value in carried.items())
         try:
             published = self._publisher.publish(
-                [replace(record, headers=record.headers + headers) for record in records], haste
+                [replace(record, headers=record.headers + headers, size=0) for record in records], haste
             )
         except BaseException:
             span.end()

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway import envelope as envelopes
-from gateway import settings
+from gateway import looking, settings
 from gateway.app import build
 from gateway.errors import Refusal
 from gateway.model import Message
@@ -106,7 +106,7 @@ def envelope_of(value: bytes) -> dict[str, Any]:
 def outcome(taken: Pipeline, example: Example) -> dict[str, Any]:
     """What the example gives now, in the form of its expected file."""
     try:
-        prepared = taken.prepare(example.message())
+        events = looking.at_message(taken, example.message())
     except Refusal as refusal:
         return {
             "status": refusal.status,
@@ -122,7 +122,7 @@ def outcome(taken: Pipeline, example: Example) -> dict[str, Any]:
                 "key": event.record.key.decode(),
                 "envelope": envelopes.to_dict(event.envelope),
             }
-            for event in prepared.events
+            for event in events
         ]
     }
 

@@ -96,7 +96,7 @@ def with_sources(folder: Path, *sources: Source, **chosen: str) -> Door:
     pipeline = made.gateway.pipeline
     more = SchemaStore(folder)
     store = pipeline.schemas
-    for name in ("_schemas", "_deciders", "_explainers"):
+    for name in ("_schemas", "_deciders", "_explainers", "ids", "deciders"):
         getattr(store, name).update(getattr(more, name))
     known = Sources([*pipeline.sources, *sources])
     pipeline.sources = known

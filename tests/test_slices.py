@@ -93,7 +93,7 @@ def test_a_batch_stops_between_its_events(slow: Gateway) -> None:
     assert parts(slow.pipeline, batch(*events)) == 5
     taken = slices.run(slow.pipeline.accepting(batch(*events))).result()
     assert isinstance(taken, tuple)
-    assert [receipt.event.envelope.id for receipt in taken] == ["0", "1", "2", "3", "4"]
+    assert [receipt.event.record.id for receipt in taken] == ["0", "1", "2", "3", "4"]
 
 
 def test_nothing_is_published_before_the_last_event_is_read(slow: Gateway) -> None:

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import click
 
-from gateway import app, settings
+from gateway import app, looking, settings
 from gateway import envelope as envelopes
 from gateway.cli import files
 from gateway.errors import Refusal
-from gateway.model import Document, Event
+from gateway.looking import Understood
+from gateway.model import Document
 from gateway.pipeline import Pipeline
 
 
@@ -53,11 +54,11 @@ def _narrate(pipeline: Pipeline, document: Document | Refusal) -> None:
         return
     schema = pipeline.validate(source, document)
     _step("valid against", schema)
-    for event in pipeline.prepare_each(source, document, schema):
+    for event in looking.at_document(pipeline, source, document, schema):
         _show(event)
 
 
-def _show(event: Event) -> None:
+def _show(event: Understood) -> None:
     shown = envelopes.to_dict(event.envelope) | {"payload": "(the document, unchanged)"}
     _step("envelope", "")
     click.echo(json.dumps(shown, indent=2, ensure_ascii=False))

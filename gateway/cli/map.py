@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from gateway import app, settings
+from gateway import app, looking, settings
 from gateway import envelope as envelopes
 from gateway.cli import files
 from gateway.errors import Refusal
@@ -31,13 +31,13 @@ def map_(declaration: Path, payload: Path, headers: Sequence[str]) -> None:
     chosen = settings.load({**os.environ, **{settings.variable(name): value for name, value in here.items()}})
     message = files.message(payload, declaration.stem, headers, update=False, resource=None)
     try:
-        prepared = app.build(chosen).pipeline.prepare(message)
+        events = looking.at_message(app.build(chosen).pipeline, message)
     except Refusal as refusal:
         click.echo(f"{refusal.status} {refusal.type}: {refusal.detail}", err=True)
         for problem in refusal.problems:
             click.echo(f"  {files.told(problem)}", err=True)
         sys.exit(1)
-    for event in prepared.events:
+    for event in events:
         shown = {
             "topic": event.record.topic,
             "key": event.record.key.decode(),

@@ -22,7 +22,7 @@ class Bundle:
 
     def __init__(self, store: SchemaStore) -> None:
         self._store = store
-        self._names = {store.id(name): name for name in store.texts}
+        self._names = {id: name for name, id in store.ids.items()}
         self.components: dict[str, Json] = {}
 
     def ref(self, name: str, inner: str = "") -> Json:

@@ -14,9 +14,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from gateway import strict_json
+from gateway import looking, strict_json
 from gateway.errors import Refusal
-from gateway.model import Event, Message, Record
+from gateway.looking import Understood
+from gateway.model import Message, Record
 from gateway.pipeline import Pipeline
 from gateway.web.routes import Intake
 
@@ -55,7 +56,7 @@ class Sample:
     """
 
     request: Request
-    event: Event
+    event: Understood
     alone: bool
     exact: bool
 
@@ -110,7 +111,7 @@ def samples(folders: Iterable[Path], intakes: Sequence[Intake], pipeline: Pipeli
     fold = {source.name: source.fold for source in pipeline.sources}
     for request in _requests(folders, intakes):
         try:
-            events = pipeline.prepare(_message(request)).events
+            events = looking.at_message(pipeline, _message(request))
         except Refusal:
             continue
         for event in events:

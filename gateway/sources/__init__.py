@@ -85,6 +85,8 @@ class Sources:
     def __init__(self, sources: Sequence[Source]) -> None:
         """Take the sources; their names must differ."""
         self._by_name = {source.name: source for source in sources}
+        self.plain = frozenset(source for source in sources if _is_plain(source))
+        """Those of which every document is one event: they need not be asked what else it may be."""
         self._header_marks = {mark for source in sources for mark in source.header_marks}
         self._body_marks = {mark for source in sources for mark in source.body_marks or ()}
         self._unmarked = [source for source in sources if source.body_marks is None]
@@ -126,7 +128,9 @@ class Sources:
                 message = f"the system '{pinned[:40]}' is not switched on here"
                 raise NotFound(message, [Problem(document.pointer, "system", message)])
             return self._by_name[pinned]
-        claims = self._marked(document) or [s for s in self._possible(document) if s.recognise(document)]
+        claims = [] if self._header_marks.isdisjoint(document.message.headers) else self._marked(document)
+        if not claims:
+            claims = [source for source in self._possible(document) if source.recognise(document)]
         if len(claims) == 1:
             return claims[0]
         if claims:
@@ -135,8 +139,6 @@ class Sources:
 
     def _marked(self, document: Document) -> list[Source]:
         headers = document.message.headers
-        if self._header_marks.isdisjoint(headers):
-            return []
         return [s for s in self._by_name.values() if any(mark in headers for mark in s.header_marks)]
 
     def _possible(self, document: Document) -> Iterable[Source]:
@@ -158,6 +160,12 @@ class Sources:
             "/events/<system> to be told what that system misses",
             [Problem(document.pointer, "recognise", message)],
         )
+
+
+def _is_plain(source: Source) -> bool:
+    kind = type(source)
+    own = (kind.control, kind.remark, kind.size, kind.split)
+    return not source.group and own == (Source.control, Source.remark, Source.size, Source.split)
 
 
 def _ambiguous(document: Document, claims: Sequence[Source]) -> Ambiguous:

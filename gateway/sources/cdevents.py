@@ -8,8 +8,8 @@ context stands beside it (``<type>+spec-<version>.schema.json``).
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NoReturn
 
 from gateway import timestamps
 from gateway.errors import SchemaViolation, UnknownEventType
@@ -28,6 +28,7 @@ from gateway.sources.source import (
 
 RELEASED = "dev.cdevents."
 CUSTOM = "dev.cdeventsx."
+_PREFIXES = (RELEASED, CUSTOM)
 _FOLDER = "cdevents/"
 _CUSTOM_SCHEMA = f"{_FOLDER}custom{SUFFIX}"
 
@@ -56,7 +57,7 @@ class CDEvents(Source):
         stems = [name.removeprefix(_FOLDER).removesuffix(SUFFIX) for name in schemas.texts]
         self._known = {stem for stem in stems if stem.startswith(RELEASED)}
         self._types = sorted(stem for stem in self._known if "+" not in stem)
-        self._schemas = {stem: f"{_FOLDER}{stem}{SUFFIX}" for stem in self._known}
+        self._schemas = {type: _by_spec(type, self._known) for type in self._types}
         self._pairs = {type: _pair(type) for type in self._types}
 
     @classmethod
@@ -70,56 +71,67 @@ class CDEvents(Source):
 
     def recognise(self, document: Document) -> bool:
         """A CloudEvents type of CDEvents decides; else the shape of the document."""
-        claimed = (document.attributes or {}).get("type")
-        if claimed is not None and claimed.startswith((RELEASED, CUSTOM)):
+        if document.attributes and document.attributes.get("type", "").startswith(_PREFIXES):
             return True
         data = mapping(document.data)
         inner = text_of(mapping(data.get("context")).get("type")) or ""
-        return inner.startswith((RELEASED, CUSTOM)) and "subject" in data
+        return inner.startswith(_PREFIXES) and "subject" in data
 
     def schema(self, document: Document) -> str:
         """Choose by event type, then by the spec version in the context when that has a variant.
 
         Raises SchemaViolation when neither the document nor its CloudEvent says a type of CDEvents.
         """
-        context = mapping(mapping(document.data).get("context"))
-        type = _type(document)
-        if type.startswith(CUSTOM):
-            return _CUSTOM_SCHEMA
-        if type not in self._schemas or "+" in type:
-            told = self._unknown(type)
-            place = f"{document.pointer}/context/type"
-            raise UnknownEventType(told, [Problem(place, "enum", f"{type[:60]!r} is not known: {told}")])
+        try:
+            context = document.data["context"]
+            schemas = self._schemas[context["type"]]
+        except (KeyError, TypeError):  # TypeError: it is no object, or no text
+            context, type = mapping(mapping(document.data).get("context")), _type(document)
+            if type.startswith(CUSTOM):
+                return _CUSTOM_SCHEMA
+            schemas = self._schemas.get(type) or self._refuse(type, document)
         spec = text_of(context.get("specversion")) or text_of(context.get("version"))
-        return self._schemas.get(f"{type}+spec-{spec}") or self._schemas[type]
+        return schemas.get(spec) or schemas[None]
 
     def check(self, document: Document) -> Sequence[Problem]:
         """The CloudEvents attributes must say what the document says (CloudEvents binding)."""
         attributes, data = document.attributes, document.data
-        if attributes is None or not isinstance(data, dict) or _all_same(attributes, data):
+        if attributes is None or not isinstance(data, dict):
+            return ()
+        context, subject, says = data.get("context"), data.get("subject"), attributes.get
+        if (  # to the letter, as nearly always
+            isinstance(context, dict)
+            and isinstance(subject, dict)
+            and says("type") == context.get("type")
+            and says("source") == context.get("source")
+            and says("subject") == subject.get("id")
+            and says("id") == context.get("id")
+            and says("time") == context.get("timestamp")
+        ):
             return ()
         return [*self._mismatches(attributes, document)]
 
     def normalise(self, document: Document, schema_id: str) -> Envelope:
         """Subject and predicate are the two words in the event type."""
         context, subject = document.data["context"], document.data["subject"]
-        noun, predicate = self._pairs.get(context["type"]) or _pair(context["type"])
+        id, source, type = context["id"], context["source"], context["type"]
+        noun, predicate = self._pairs.get(type) or _pair(type)
         return self.envelope(
             document,
-            id=context["id"],
-            source=context["source"],
+            id=id,
+            source=source,
             subject=Subject(noun, subject["id"], subject.get("source")),
             predicate=predicate,
             time=event_time(document, context["timestamp"]),
             origin=origin(
                 document,
                 context.get("schemaUri") or schema_id,
-                id=context["id"],
-                type=context["type"],
-                source=context["source"],
+                id=id,
+                type=type,
+                source=source,
             ),
             details=_details(mapping(subject.get("content"))),
-            open_ended=context["type"].startswith(CUSTOM),
+            open_ended=type.startswith(CUSTOM),
         )
 
     def _mismatches(self, attributes: Mapping[str, str], document: Document) -> Iterator[Problem]:
@@ -132,6 +144,11 @@ class CDEvents(Source):
                 told = "is missing" if outer is None else f"is {outer[:60]!r}"
                 message = f"the CloudEvents attribute '{attribute}' {told}, but must say the same"
                 yield Problem(f"{document.pointer}/{parent}/{member}", "const", message)
+
+    def _refuse(self, type: str, document: Document) -> NoReturn:
+        told = self._unknown(type)
+        place = f"{document.pointer}/context/type"
+        raise UnknownEventType(told, [Problem(place, "enum", f"{type[:60]!r} is not known: {told}")])
 
     def _unknown(self, type: str) -> str:
         same = [known for known in self._types if _unversioned(known) == _unversioned(type)]
@@ -168,6 +185,15 @@ def _type(document: Document) -> str:
     raise SchemaViolation("a CDEvent says its type in context.type", [missing])
 
 
+def _by_spec(type: str, known: Iterable[str]) -> dict[str | None, str]:
+    """Give the schema file for each spec version of the context that has its own; None: for all others."""
+    files: dict[str | None, str] = {None: f"{_FOLDER}{type}{SUFFIX}"}
+    start = f"{type}+spec-"
+    return files | {
+        stem[len(start) :]: f"{_FOLDER}{stem}{SUFFIX}" for stem in known if stem.startswith(start)
+    }
+
+
 def _unversioned(type: str) -> str:
     """``dev.cdevents.incident.detected.0.1.0`` -> ``dev.cdevents.incident.detected``."""
     return ".".join(type.split(".")[:4])
@@ -177,20 +203,6 @@ def _pair(type: str) -> Pair:
     """The third and fourth word of a type; in a custom one the third is ``<tool>-<subject>``."""
     _, _, subject, predicate, *_ = type.lower().split(".")
     return subject, predicate
-
-
-def _all_same(attributes: Mapping[str, str], data: Mapping[str, Any]) -> bool:
-    """Whether both say all the same to the letter, as nearly always."""
-    context, subject = data.get("context"), data.get("subject")
-    return (
-        isinstance(context, dict)
-        and isinstance(subject, dict)
-        and attributes.get("type") == context.get("type")
-        and attributes.get("source") == context.get("source")
-        and attributes.get("subject") == subject.get("id")
-        and attributes.get("id") == context.get("id")
-        and attributes.get("time") == context.get("timestamp")
-    )
 
 
 def _same(attribute: str, outer: str | None, inner: str) -> bool:

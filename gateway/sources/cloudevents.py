@@ -84,7 +84,7 @@ def structured_attributes(event: Any, schemas: SchemaStore, pointer: str, *, len
     """
     if isinstance(event, dict) and lenient:
         event = {name: value for name, value in event.items() if _legal(name)}
-    if schemas.is_valid(CLOUDEVENT, event) and (plain := _plain(event)):
+    if (plain := _plain(event)) and schemas.is_valid(CLOUDEVENT, plain):
         return plain
     found = _attribute_problems(event, schemas, pointer)
     if found:
@@ -101,7 +101,8 @@ def data_member(event: Mapping[str, Any], attributes: Mapping[str, str], pointer
     Raises InvalidCloudEvent when there is none, UnsupportedMediaType when the event declares something other
     than JSON.
     """
-    media_type = attributes.get("datacontenttype", _JSON).partition(";")[0].strip().lower()
+    declared = attributes.get("datacontenttype", _JSON)
+    media_type = _JSON if declared == _JSON else declared.partition(";")[0].strip().lower()
     if media_type != _JSON and not is_json(media_type):
         problem = Problem(f"{pointer}/datacontenttype", "content-type", f"{media_type[:60]} is not JSON")
         raise UnsupportedMediaType("a CloudEvent's data must be JSON", [problem])
@@ -176,17 +177,23 @@ def _attribute_problems(event: Any, schemas: SchemaStore, pointer: str) -> list[
     return found
 
 
-def _plain(event: Mapping[str, Any]) -> dict[str, str] | None:
-    """Give the attributes of a valid event if a glance shows that they break none of the rules above.
+def _plain(event: Any) -> dict[str, str] | None:
+    """Give the attributes if a glance shows that they break none of the rules above, if the schema's.
 
     A character that is forbidden or hidden is not printable to Python; a character has four bytes at most.
+    The schema says nothing of ``data``, but of ``data_base64``.
     """
-    attributes = {name: value for name, value in event.items() if name not in _DATA}
+    if type(event) is not dict or "data_base64" in event:
+        return None
+    attributes = event.copy()
+    attributes.pop("data", None)
     try:
         printable = "".join(attributes.values()).isprintable()
-    except TypeError:  # one that is no string
+        plain = (
+            len(attributes["id"]) * 4 <= MAX_ID_BYTES and attributes.get("datacontenttype", _JSON) == _JSON
+        )
+    except (KeyError, TypeError):  # one that is no string
         return None
-    plain = len(event["id"]) * 4 <= MAX_ID_BYTES and attributes.get("datacontenttype", _JSON) == _JSON
     return attributes if printable and plain else None
 
 

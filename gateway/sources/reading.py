@@ -5,7 +5,7 @@ Source: CloudEvents 1.0.2, HTTP protocol binding sections 3.1 to 3.3.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,7 +81,7 @@ class Reader:
         return Reading((self._plain(message, media_type),))
 
     def _batch(self, message: Message) -> Reading:
-        texts = strict_json.items(message.body)
+        texts = strict_json.cut(message.body)
         if texts is None:
             problem = Problem("", "type", "a batch is a JSON array of CloudEvents")
             raise InvalidCloudEvent("a batch is a JSON array of CloudEvents", [problem])
@@ -90,19 +90,23 @@ class Reader:
             too_large = TooLarge(told, [Problem("", "size", told)])
             too_large.systems *= len(texts)
             raise too_large
-        read = (self._member(message, text, index) for index, text in enumerate(texts))
-        return Reading(read, events=len(texts), batched=True)
+        return Reading(self._members(message, texts), events=len(texts), batched=True)
 
-    def _member(self, message: Message, text: bytes, index: int) -> Document | Refusal:
-        pointer = f"/{index}"
-        try:
-            event, as_written = strict_json.read(text, pointer, above=1)
-        except Refusal as refusal:
-            raise _batch_fault(message.body, refusal) from None
-        try:
-            return self._structured(message, text, event, as_written, pointer, f"{message.id}-{index}")
-        except Refusal as refusal:
-            return refusal
+    def _members(self, message: Message, texts: Iterable[bytes]) -> Iterator[Document | Refusal]:
+        document: Document | Refusal
+        for index, view in enumerate(texts):
+            pointer, text = f"/{index}", bytes(view)
+            try:
+                event, as_written = strict_json.read(text, pointer, above=1)
+            except Refusal as refusal:
+                raise _batch_fault(message.body, refusal) from None
+            try:
+                document = self._structured(
+                    message, text, event, as_written, pointer, f"{message.id}-{index}"
+                )
+            except Refusal as refusal:
+                document = refusal
+            yield document
 
     def _structured(
         self, message: Message, text: bytes, event: Any, as_written: bool, pointer: str, fresh_id: str
@@ -113,10 +117,10 @@ class Reader:
         pointer = f"{pointer}/{member}"
         if member == "data_base64":
             return _document(message, cloudevents.decoded(event, pointer), attributes, pointer, fresh_id)
-        payload = event["data"] if as_written else _untouched(strict_json.members(text)["data"])
+        data = event["data"]
         return Document(
-            data=event["data"],
-            payload=payload,
+            data=data,
+            payload=data if as_written else _untouched(strict_json.members(text)["data"]),
             message=message,
             attributes=attributes,
             pointer=pointer,

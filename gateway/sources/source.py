@@ -194,10 +194,11 @@ def _digest(value: Any) -> str:
 
 def event_time(document: Document, *own: Any) -> str:
     """Give when it happened, in UTC: the first usable of the sender's times, else the time of arrival."""
-    attributes = document.attributes or {}
-    for value in (*own, attributes.get("time")):
+    for value in own:
         if value is not None and value != "":
             return timestamps.from_loose(value)
+    if document.attributes and (claimed := document.attributes.get("time")):
+        return timestamps.from_loose(claimed)
     return timestamps.from_datetime(document.message.received)
 
 
@@ -226,7 +227,7 @@ def text_of(value: Any) -> str | None:
     """Give a string or number as text; ``None`` for anything else, and for the empty string."""
     if type(value) is str:
         return value or None
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
+    if value is None or isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
     if isinstance(value, float) and value.is_integer():
         value = int(value)  # 3.0 is the integer 3 to JSON Schema

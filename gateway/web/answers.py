@@ -63,12 +63,12 @@ def json_answer(document: Any, status: int) -> Answer:
     return Answer(status, strict_json.dump(document))
 
 
-class _Subject(Struct):
+class _Subject(Struct, gc=False):
     type: str
     id: str
 
 
-class _Told(Struct, omit_defaults=True):
+class _Told(Struct, omit_defaults=True, gc=False):
     """A receipt as senders read it."""
 
     id: str
@@ -84,12 +84,12 @@ class _Told(Struct, omit_defaults=True):
 
 
 def _told(receipt: Receipt) -> _Told:
-    envelope, record, placement = receipt.event.envelope, receipt.event.record, receipt.placement
+    event, record, placement = receipt.event, receipt.event.record, receipt.placement
     return _Told(
-        envelope.id,
-        envelope.source,
-        _Subject(envelope.subject.type, envelope.subject.id),
-        envelope.predicate,
+        record.id,
+        record.source,
+        _Subject(event.subject.type, event.subject.id),
+        event.predicate,
         record.topic,
         record.key.decode(),
         placement.outcome,
