@@ -136,6 +136,7 @@ class Metrics:
         self._ended: dict[tuple[str, Outcome, str], Counter] = {}
         self._answered: dict[int, Histogram] = {}
         self._acknowledged: dict[Outcome, Histogram] = {}
+        self._used: dict[tuple[str, str], Counter] = {}
 
     def count(self, system: str, outcome: Outcome, reason: str = "", events: int = 1) -> None:
         """Count events that have ended. ``system`` is one of the systems, or ``unknown``.
@@ -183,7 +184,11 @@ class Metrics:
 
     def count_use(self, principal: str, credential: str) -> None:
         """Count a use of a credential, so that an old one is seen to be out of use."""
-        self._credential_uses.labels(principal, credential).inc()
+        key = (principal, credential)
+        series = self._used.get(key)
+        if series is None:
+            series = self._used[key] = self._credential_uses.labels(*key)
+        self._note(series, 1)
 
     def count_control(self, system: str, kind: str) -> None:
         """Count a message that is no event; ``kind`` is one that its source declares."""
