@@ -6,7 +6,7 @@ import asyncio
 import logging
 import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 from uvicorn.config import Config
@@ -14,6 +14,7 @@ from uvicorn.server import ServerState
 
 from gateway.model import Outcome, Placement
 from gateway.web import door as doors
+from gateway.web import prompt
 from gateway.web.deadlines import Limits
 from gateway.web.http_protocol import GatewayProtocol
 from tests.door import JSON, Door
@@ -100,6 +101,23 @@ def test_many_requests_in_one_segment_are_answered_in_their_order() -> None:
     answers = asyncio.run(asked(door, good + bad + good + bad, answers=4))
     assert [answer[9:12] for answer in answers] == [b"202", b"422", b"202", b"422"]
     assert len(door.published) == 2
+
+
+def test_requests_of_many_connections_are_taken_though_a_slice_is_too_short_for_two(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(prompt, "SLICE_SECONDS", -1.0)
+    door = Door()
+
+    async def ask() -> list[bytes]:
+        async with AsyncExitStack() as stack:
+            clients = [await stack.enter_async_context(connected(door)) for _ in range(10)]
+            for _, writer in clients:
+                writer.write(request())
+            return [await read(client) for client in clients]
+
+    assert [answer[9:12] for answer in asyncio.run(ask())] == [b"202"] * 10
+    assert len(door.published) == 10
 
 
 def test_a_request_behind_one_that_waits_for_kafka_is_answered_after_it() -> None:
