@@ -21,6 +21,8 @@ from bench.variants import Variant
 _WARM_SECONDS = 1
 _DRAIN_SECONDS = 120
 _WAITING = re.compile(rb"^gateway_spool_records (\S+)$", re.MULTILINE)
+_CONNECTED = re.compile(rb"^gateway_kafka_up 1(\.0)?$", re.MULTILINE)
+_CONNECT_SECONDS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,8 @@ def measure(variant: Variant, loads: Sequence[Load], bench: Bench) -> Iterator[S
         folder = Path(name)
         environment = variant.environment(bench.broker.bootstrap, folder)
         with started(variant.command, folder, environment) as server:
+            if variant.is_gateway:
+                _connected(server)
             if variant.away:
                 bench.broker.stop()
             try:
@@ -122,6 +126,15 @@ def _heard(
     with posting(port, flooding, seconds, folder, variant.header) as running:
         heard = post(port, load, seconds, folder, variant.header)
         return heard, running.result()
+
+
+def _connected(server: Server) -> None:
+    """Wait for its Kafka client: a gateway is ready before, and would spool what comes in that moment."""
+    deadline = time.monotonic() + _CONNECT_SECONDS
+    while not _CONNECTED.search(server.get("/metrics")[1]):
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"Kafka is not reached: {server.log.read_text()[-2_000:]}")
+        time.sleep(0.05)
 
 
 def drained(server: Server) -> int:

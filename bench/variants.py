@@ -68,12 +68,15 @@ def _gateway(door: str, client: str, how: str = "", **more: object) -> Variant:
     extra: dict[str, str] = {}
     if how == "spool":
         extra = {"ack": "spool"}
+    if how == "workers":
+        extra = {"workers": "2"}
     title = f"gateway, {'Flask' if door == 'flask' else 'ASGI'} door, {client}"
     notes = {
         "": "",
         "spool": ", by the spool (`ack=spool`)",
         "away": ", Kafka stopped: spooling",
         "bearer": ", bearer credential",
+        "workers": ", two workers",
     }
     return Variant(
         name="-".join(filter(None, (door, client, how))),
@@ -106,6 +109,7 @@ VARIANTS: Sequence[Variant] = (
         for door, client in (("flask", "kafka-python"), ("asgi", "librdkafka"))
         for how in ("bearer", "spool", "away")
     ),
+    _gateway("asgi", "librdkafka", "workers"),
     *(
         Variant(
             f"ceiling-{client}",

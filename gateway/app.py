@@ -20,6 +20,7 @@ from gateway.metrics import Metrics
 from gateway.model import Publisher
 from gateway.notices import Notices
 from gateway.pipeline import Pipeline
+from gateway.publishing.poller import Poller
 from gateway.routing import Naming, Router
 from gateway.schemas import SchemaStore
 from gateway.settings import Settings
@@ -69,8 +70,9 @@ def build(
     store, understood = sources.build(settings, mappings, metrics.count_disagreement)
     router = build_router(settings, store, understood)
     dead_letters = build_dead_letters(settings, router, understood.headers_read)
+    poller = Poller()
     publisher = publisher or publishers.build(
-        settings, router.topics(), step_aside=dead_letters.of_record, metrics=metrics
+        settings, router.topics(), step_aside=dead_letters.of_record, metrics=metrics, poller=poller
     )
     if traces is not None:
         publisher = traces.publisher(publisher)
@@ -101,7 +103,7 @@ def build(
     )
     contracts = build_contracts(settings, credentials, pipeline)
     application.register_blueprint(pages(contracts))
-    asgi = AsgiDoor(settings, door, application)
+    asgi = AsgiDoor(settings, door, application, poller)
     return Gateway(settings, store, router, pipeline, publisher, door, application, asgi, contracts)
 
 

@@ -85,6 +85,8 @@ class Credentials:
         profiles = [p.credential.profile for p in self._proofs if p.credential.profile]
         # Those that nobody uses too: a request that is signed in vain is told so.
         self._profiles = tuple(dict.fromkeys([*profiles, *PROFILES.values()]))
+        self._marks = frozenset(name for p in self._profiles for name in (p.header, p.timestamp) if name)
+        self._by_kind = {kind: [p for p in self._proofs if p.credential.kind is kind] for kind in Kind}
         self._sns = [proof for proof in self._proofs if proof.credential.sns]
         self._reads_query = any(p.credential.kind is Kind.QUERY_KEY for p in self._proofs)
 
@@ -99,7 +101,7 @@ class Credentials:
             presented += _query_keys(query)
         known = [proof for kind, secret in presented for proof in self._holding(kind, secret)]
         faults: list[Denial] = []
-        for profile in self._profiles:
+        for profile in () if self._marks.isdisjoint(headers) else self._profiles:
             if signatures.is_tried(profile, headers):
                 try:
                     known += self._signing(profile, headers, body, now)
@@ -117,9 +119,7 @@ class Credentials:
     def _holding(self, kind: Kind, secret: bytes) -> list[Proof]:
         digest = hashlib.sha256(secret).digest()
         return [
-            proof
-            for proof in self._proofs
-            if proof.credential.kind is kind and hmac.compare_digest(proof.credential.secret, digest)
+            proof for proof in self._by_kind[kind] if hmac.compare_digest(proof.credential.secret, digest)
         ]
 
     def _signing(

@@ -22,6 +22,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from gateway import shared_metrics
 from gateway.denials import Reason
 from gateway.model import Fault, Outcome
+from gateway.tally import Tally, tell
 from gateway.watch import UNWATCHED, Running, Step, Watch
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a series beside every counter, which says when the process began
@@ -128,10 +129,14 @@ class Metrics:
         self._acks = self._histogram("ack_seconds")
         self._steps = self._histogram("step_seconds")
         self._turns = itertools.count()
+        self._tally = Tally()
+        # What only the files hold is told at once: the other workers read it there.
+        self._note = self._tally.note if folder is None else tell
         # Finding a series by its labels takes longer than counting: those of every request are kept here.
         self._ended: dict[tuple[str, Outcome, str], Counter] = {}
         self._answered: dict[int, Histogram] = {}
         self._acknowledged: dict[Outcome, Histogram] = {}
+        self._used: dict[tuple[str, str], Counter] = {}
 
     def count(self, system: str, outcome: Outcome, reason: str = "", events: int = 1) -> None:
         """Count events that have ended. ``system`` is one of the systems, or ``unknown``.
@@ -142,7 +147,7 @@ class Metrics:
         series = self._ended.get(key)
         if series is None:
             series = self._ended[key] = self._events.labels(system, outcome.value, reason)
-        series.inc(events)
+        self._note(series, events)
 
     def watch(self) -> Watch:
         """Give what times the steps of a request: really, of one in sixteen."""
@@ -156,14 +161,14 @@ class Metrics:
         series = self._answered.get(status)
         if series is None:
             series = self._answered[status] = self._requests.labels(str(status))
-        series.observe(seconds)
+        self._note(series, seconds)
 
     def time_ack(self, seconds: float, outcome: Outcome) -> None:
         """Note how long it took until the records of a request were durable, or given up."""
         series = self._acknowledged.get(outcome)
         if series is None:
             series = self._acknowledged[outcome] = self._acks.labels(outcome.value)
-        series.observe(seconds)
+        self._note(series, seconds)
 
     def count_dead_letter(self, fault: Fault, *, kept: bool) -> None:
         """Count a dead letter that was stored, or could not be."""
@@ -179,7 +184,11 @@ class Metrics:
 
     def count_use(self, principal: str, credential: str) -> None:
         """Count a use of a credential, so that an old one is seen to be out of use."""
-        self._credential_uses.labels(principal, credential).inc()
+        key = (principal, credential)
+        series = self._used.get(key)
+        if series is None:
+            series = self._used[key] = self._credential_uses.labels(*key)
+        self._note(series, 1)
 
     def count_control(self, system: str, kind: str) -> None:
         """Count a message that is no event; ``kind`` is one that its source declares."""
@@ -215,6 +224,7 @@ class Metrics:
 
     def exposition(self) -> bytes:
         """Give the Prometheus text format; what a worker that ended has counted is in it."""
+        self._tally.add_up()
         if self._folder is None:
             return generate_latest(self._registry)
         return shared_metrics.exposition(self._folder)

@@ -13,6 +13,7 @@ from gateway.publishing.client import Client
 from gateway.publishing.duplicates import Duplicates
 from gateway.publishing.kafka_python import KafkaPython
 from gateway.publishing.local_log import LocalLog
+from gateway.publishing.poller import Poller
 from gateway.publishing.shelf import StepAside
 from gateway.publishing.spool import Spool
 from gateway.publishing.spooling import Spooling
@@ -25,16 +26,17 @@ def build(
     *,
     step_aside: StepAside = lambda record, error: None,
     metrics: Metrics | None = None,
+    poller: Poller | None = None,
 ) -> Publisher:
     """Kafka where brokers are named, with a spool unless ack=broker; else the local log.
 
-    In front of it, where a window is set, what knows duplicates.
+    In front of it, where a window is set, what knows duplicates. ``poller`` is what an event loop may use.
     """
     metrics = metrics or Metrics()
     disk_timeout = settings.disk_timeout_ms / 1_000
     publisher: Publisher
     if settings.kafka_bootstrap_servers:
-        publisher = _over_kafka(settings, topics, step_aside, metrics)
+        publisher = _over_kafka(settings, _client(settings, topics, metrics, poller), step_aside, metrics)
     else:
         publisher = LocalLog(
             settings.data_dir, disk_timeout=disk_timeout, max_in_flight_bytes=settings.max_in_flight_bytes
@@ -44,11 +46,8 @@ def build(
     return publisher
 
 
-def _over_kafka(
-    settings: Settings, topics: Sequence[str], step_aside: StepAside, metrics: Metrics
-) -> Publisher:
+def _over_kafka(settings: Settings, client: Client, step_aside: StepAside, metrics: Metrics) -> Publisher:
     """Kafka, with or without a spool."""
-    client = _client(settings, topics, metrics)
 
     def set_aside(kept: bool) -> None:
         if settings.dead_letters:
@@ -75,7 +74,7 @@ def _over_kafka(
     return spooling
 
 
-def _client(settings: Settings, topics: Sequence[str], metrics: Metrics) -> Client:
+def _client(settings: Settings, topics: Sequence[str], metrics: Metrics, poller: Poller | None) -> Client:
     """Give the client that is chosen; the second is an optional package. Raises SettingsError."""
     if settings.kafka_client == "kafka-python":
         return KafkaPython(settings, topics, rebuilt=metrics.count_rebuild)
@@ -85,4 +84,4 @@ def _client(settings: Settings, topics: Sequence[str], metrics: Metrics) -> Clie
         chosen = settings_module.variable("kafka_client")
         needed = "librdkafka needs another package: pip install 'cloudevents-gateway[librdkafka]'"
         raise SettingsError([f"{chosen}: {needed} ({error})"]) from None
-    return Librdkafka(settings, topics, rebuilt=metrics.count_rebuild)
+    return Librdkafka(settings, topics, rebuilt=metrics.count_rebuild, poller=poller)

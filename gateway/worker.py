@@ -58,7 +58,7 @@ class AsgiWorker(UvicornWorker):  # type: ignore[misc]  # uvicorn-worker carries
         door: AsgiDoor = self.wsgi
         limits = Limits.of(door.settings, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
         self.config.app = door
-        self.config.http = partial(GatewayProtocol, limits)
+        self.config.http = partial(GatewayProtocol, limits, door.prompt)
         self._server = server = Server(self.config)
         server.should_exit = self._stopping
         connections: Any = server.server_state.connections

@@ -1,21 +1,35 @@
-"""An ASGI server in memory that looks like a WSGI application, so that one test client drives both doors."""
+"""The ASGI door as a WSGI application, so that one test client drives both doors.
+
+A request that is whole goes over a socket to the protocol that the worker has, in one segment if it is small;
+one that breaks off becomes the messages that the protocol would make of it.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import io
+import socket
 import threading
 from collections.abc import Callable, Iterable, MutableMapping
 from http import HTTPStatus
+from http.client import HTTPResponse
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from uvicorn.config import Config
+from uvicorn.server import ServerState
 
 from gateway.web.asgi import REASON, AsgiDoor
 from gateway.web.body import broken
+from gateway.web.deadlines import Limits
+from gateway.web.http_protocol import GatewayProtocol
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse
 
 _PIECE = 20_000  # several for a large body, one for a small one
 _CONTENT = {"CONTENT_TYPE": "content-type", "CONTENT_LENGTH": "content-length"}
+_UNESCAPED = "/:@!$&'()*+,;=~"
 _LOOP = asyncio.new_event_loop()
 threading.Thread(target=_LOOP.run_forever, name="asgi-tests", daemon=True).start()
 
@@ -24,14 +38,16 @@ def through_asgi(door: AsgiDoor) -> Callable[[dict[str, Any], StartResponse], It
     """Make the environment of a request a scope, its stream messages, and the messages back an answer."""
 
     def application(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        if (body := _whole(environ)) is not None:
+            return _over_a_socket(door, environ, body, start_response)
         sent: list[MutableMapping[str, Any]] = []
-        body = _Body(environ)
+        pieces = _Body(environ)
 
         async def send(message: MutableMapping[str, Any]) -> None:
             sent.append(message)
 
         async def answer() -> None:
-            await door(_scope(environ), body.receive, send)
+            await door(_scope(environ), pieces.receive, send)
 
         asyncio.run_coroutine_threadsafe(answer(), _LOOP).result(60)
         start = sent[0]
@@ -40,6 +56,48 @@ def through_asgi(door: AsgiDoor) -> Callable[[dict[str, Any], StartResponse], It
         return [message.get("body", b"") for message in sent[1:]]
 
     return application
+
+
+def _whole(environ: dict[str, Any]) -> bytes | None:
+    """The body, if all that is announced is there; None, and nothing is read, if it comes otherwise."""
+    stream, length = environ["wsgi.input"], environ.get("CONTENT_LENGTH") or "0"
+    if "HTTP_TRANSFER_ENCODING" in environ or not isinstance(stream, io.BytesIO) or not length.isdigit():
+        return None
+    body = stream.getvalue()
+    return body if len(body) == int(length) else None
+
+
+def _over_a_socket(
+    door: AsgiDoor, environ: dict[str, Any], body: bytes, start_response: StartResponse
+) -> Iterable[bytes]:
+    """Send one request over a connection of its own."""
+    ours, theirs = socket.socketpair()
+    asyncio.run_coroutine_threadsafe(_serve(door, theirs), _LOOP).result(60)
+    with ours:
+        ours.settimeout(60)
+        ours.sendall(_head(environ) + body)
+        answer = HTTPResponse(ours, method=environ["REQUEST_METHOD"])
+        answer.begin()
+        told = answer.read()
+    headers = [(name, value) for name, value in answer.getheaders() if name not in ("date", "connection")]
+    start_response(f"{answer.status} {HTTPStatus(answer.status).phrase}", headers)
+    return [told]
+
+
+async def _serve(door: AsgiDoor, connection: socket.socket) -> None:
+    config = Config(door, lifespan="off", log_config=None, server_header=False)
+    config.load()
+    loop, limits = asyncio.get_running_loop(), Limits(60, 60, 10)
+    await loop.connect_accepted_socket(
+        lambda: GatewayProtocol(limits, door.prompt, config, ServerState(), {}), connection
+    )
+
+
+def _head(environ: dict[str, Any]) -> bytes:
+    query = environ.get("QUERY_STRING", "")
+    target = (quote(environ["PATH_INFO"], _UNESCAPED, "latin-1") or "/") + (f"?{query}" if query else "")
+    lines = [f"{environ['REQUEST_METHOD']} {target} HTTP/1.1".encode("latin-1")]
+    return b"\r\n".join([*lines, *(name + b": " + value for name, value in _headers(environ)), b"", b""])
 
 
 class _Body:

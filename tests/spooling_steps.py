@@ -103,8 +103,9 @@ def state(publisher: Spooling) -> dict[str, object]:
         "lanes": len(shelf.backlog._lanes),
         "writing": shelf.writing.bytes,
         "held": dispatch._held.bytes,
-        "pace": dispatch._pace.under_way,
+        "pace": dispatch._resending.pace.under_way,
         "under way": bool(dispatch._under_way),
+        "held back": len(shelf.brake._held),
         "rows": len(rows._held | rows._changing | rows._leaving),
         "away": dispatch.away,
     }
@@ -130,6 +131,7 @@ class Steps:
         self._slots = count(100)
         self._life = 0  # how many times the spool could not be read at a start: it may be overtaken then
         self._lives: dict[bytes, int] = {}
+        self.followed = self.held = 0  # how often a record went direct behind rows, an answer was held back
         self._begin()
 
     def _begin(self) -> None:
@@ -146,7 +148,7 @@ class Steps:
             step_aside=dead_letter,
         )
         self._dispatch, self._drainer = self.publisher._dispatch, self.publisher._drainer
-        self._dispatch._pace._now = lambda: self._now
+        self._dispatch._resending.pace._now = lambda: self._now
         self._drainer._do = self._ask_the_disk  # type: ignore[method-assign]
         self._spool.submit(SpoolFiles.waiting).then(self._read_back)
 
@@ -185,6 +187,13 @@ class Steps:
         self.trace[-1] += f" {[sent.value for sent in records]}"
         haste = self.rng.choice((NO_HASTE, NO_HASTE, Haste(spool=True), Haste(budget=0.5)))
         self.asked.append((records, self.publisher.publish(records, haste)))
+        self.followed += any(self._follows(sent) for sent in records)
+
+    def _follows(self, sent: Record) -> bool:
+        """Whether a record went to the client directly, behind one that is in the spool."""
+        items = list(self._dispatch._under_way._lanes.get(sent.lane, ()))
+        ours = [item for item in items if item.record is sent and not item.spooled]
+        return bool(ours) and any(item.spooled and not item.over for item in items)
 
     def _a_record(self) -> Record:
         topic, key = self.rng.choice(TOPICS), f"k/{self.rng.randrange(2)}"
@@ -205,7 +214,10 @@ class Steps:
                 self.kafka.fail(lane, self.rng.choice((0, 0, 1, 2)))
 
     def end_budgets(self) -> None:
-        for request in dict.fromkeys(item.request for item in self._dispatch._under_way.waiting()):
+        waiting = [item.request for item in self._dispatch._under_way.waiting()]
+        held = list(self.publisher._shelf.brake._held)
+        self.held += len(held)
+        for request in dict.fromkeys([*waiting, *held]):
             if request and not request.future.done() and self.rng.random() < 0.5:
                 self._dispatch.late(request, early=self.rng.random() < 0.3)
 

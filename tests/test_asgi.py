@@ -112,7 +112,9 @@ def test_a_bug_in_the_parsing_of_a_head_is_told_as_ours(
         config.load()
         state, limits = ServerState(), Limits(10, 10, 10)
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(lambda: GatewayProtocol(limits, config, state, {}), "127.0.0.1", 0)
+        server = await loop.create_server(
+            lambda: GatewayProtocol(limits, None, config, state, {}), "127.0.0.1", 0
+        )
         reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
         writer.write(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
         told = await reader.read()

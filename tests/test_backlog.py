@@ -25,6 +25,21 @@ def test_a_key_of_a_topic_waits_until_its_last_record_is_out(backlog: Backlog) -
     assert SENT.lane not in backlog
 
 
+def test_a_key_whose_records_the_client_holds_does_not_queue_until_one_is_given_up(backlog: Backlog) -> None:
+    backlog.add(SENT)
+    backlog.add(SENT, handed=True)
+    assert SENT.lane in backlog
+    backlog.hand(SENT)
+    assert SENT.lane not in backlog
+    assert (backlog.records, bool(backlog)) == (2, True)
+    backlog.take_back(SENT)
+    assert SENT.lane in backlog
+    backlog.hand(SENT)
+    backlog.remove(SENT, handed=True)
+    backlog.remove(SENT, handed=True)
+    assert not backlog
+
+
 def test_another_topic_or_another_key_does_not_wait(backlog: Backlog) -> None:
     backlog.add(SENT)
     assert record("u", "k/1").lane not in backlog

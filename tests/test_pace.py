@@ -56,6 +56,17 @@ def test_the_window_widens_while_acknowledgements_come_and_others_wait_up_to_a_b
     assert narrow < pace.under_way <= 1_024
 
 
+def test_it_widens_though_each_window_ends_before_the_next_is_read(pace: Pace, clock: Clock) -> None:
+    narrow = pace.room(away=False)
+    for _ in range(3):
+        rows = pace.room(away=False)
+        pace.sent(rows)
+        for _ in range(rows):
+            pace.ended(acknowledged=True)
+        clock.now += 0.05
+    assert pace.room(away=False) == 8 * narrow
+
+
 @pytest.mark.parametrize("acknowledged", [True, False])
 def test_it_is_narrow_again_after_a_rest_or_a_failure(pace: Pace, clock: Clock, acknowledged: bool) -> None:
     narrow = pace.room(away=False)

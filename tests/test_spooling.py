@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,9 +12,10 @@ from typing import Any
 import pytest
 
 from gateway.errors import Refusal, TooLarge, Unavailable
+from gateway.haste import Haste
 from gateway.model import Outcome, Placement, Record
 from gateway.promises import Promise
-from gateway.publishing import spool_file
+from gateway.publishing import drainer, spool_file
 from gateway.publishing.broker_ack import BrokerAck
 from gateway.publishing.spool import Spool
 from gateway.publishing.spooling import Spooling
@@ -75,6 +77,22 @@ def away(direct: Node) -> Node:
     direct.kafka.hang()
     assert direct.outcomes("first", key="k/0") == ["spooled"]
     return direct
+
+
+def held(made: Node) -> list[bytes]:
+    return [sent.value for sent, _, _ in made.kafka.held]
+
+
+def stop_draining(made: Node) -> Callable[[], None]:
+    """Leave what is in the spool there, until what this gives is called."""
+    drainer = made.publisher._drainer
+    step = drainer._step
+    drainer._step = lambda: False  # type: ignore[method-assign]
+
+    def go_on() -> None:
+        drainer._step = step  # type: ignore[method-assign]
+
+    return go_on
 
 
 def numbered(values: Sequence[bytes], prefix: str) -> list[int]:
@@ -202,13 +220,14 @@ def test_what_the_client_gave_up_is_sent_again_before_the_rest_of_its_key(away: 
 
 
 def test_a_key_with_a_backlog_queues_behind_it_and_other_keys_go_direct(away: Node) -> None:
+    go_on = stop_draining(away)
     assert away.outcomes("late", key="k/1") == ["spooled"]
     away.kafka.acknowledge(1)  # `first`: Kafka is back, `late` is still in the spool
-    assert eventually(lambda: [held.value for held, _, _ in away.kafka.held] == [b"late"])
     behind = away.publish("behind", key="k/1")
     beside = away.publish("beside", key="k/2")
+    assert held(away) == [b"beside"]
     assert behind.result(WAIT)[0].outcome is Outcome.SPOOLED
-    assert eventually(lambda: b"beside" in [held.value for held, _, _ in away.kafka.held])
+    go_on()
     away.kafka.heal()
     assert beside.result(WAIT)
     assert away.drained()
@@ -217,13 +236,98 @@ def test_a_key_with_a_backlog_queues_behind_it_and_other_keys_go_direct(away: No
     assert sorted(values) == [b"behind", b"beside", b"first", b"late"]
 
 
-def test_a_group_whose_records_go_both_ways_is_answered_once_all_are_safe(away: Node) -> None:
+def test_once_the_client_holds_the_whole_backlog_of_a_key_the_key_goes_direct_behind_it(away: Node) -> None:
     assert away.outcomes("late", key="k/1") == ["spooled"]
     away.kafka.acknowledge(1)
-    assert eventually(lambda: [held.value for held, _, _ in away.kafka.held] == [b"late"])
+    assert eventually(lambda: held(away) == [b"late"])
+    behind = away.publish("behind", key="k/1")
+    assert held(away) == [b"late", b"behind"]
+    away.kafka.heal()
+    assert behind.result(WAIT)[0].outcome is Outcome.PUBLISHED
+    assert away.drained()
+    assert away.kafka.values == [b"first", b"late", b"behind"]
+
+
+def test_what_went_direct_behind_a_backlog_that_the_client_gives_up_is_sent_again_behind_it(
+    tmp_path: Path,
+) -> None:
+    with node(tmp_path, budget=10) as made:
+        made.kafka.hang()
+        late = made.publisher.publish([record(TOPIC, "k/1", b"late")], Haste(spool=True))
+        assert late.result(WAIT)[0].outcome is Outcome.SPOOLED
+        assert eventually(lambda: held(made) == [b"late"])
+        behind = made.publish("behind")
+        assert held(made) == [b"late", b"behind"]
+        made.kafka.fail()
+        last = made.publish("last")
+        assert [each.result(WAIT)[0].outcome for each in (behind, last)] == [Outcome.SPOOLED] * 2
+        made.kafka.heal()
+        assert made.drained()
+        assert made.kafka.values == [b"late", b"behind", b"last"]
+
+
+def test_while_a_backlog_is_drained_what_queues_behind_it_is_answered_in_turn(tmp_path: Path) -> None:
+    with node(tmp_path, budget=10) as made:
+        made.kafka.hang()
+        go_on = stop_draining(made)
+        first = made.publisher.publish([record(TOPIC, "k/1", b"first")], Haste(spool=True))
+        assert first.result(WAIT)
+        behind = made.publish("behind")
+        beside = made.publisher.publish([record(TOPIC, "k/1", b"in haste")], Haste(spool=True))
+        assert beside.result(WAIT)[0].outcome is Outcome.SPOOLED
+        assert not behind.done()
+        go_on()
+        made.kafka.heal()
+        assert behind.result(WAIT)[0].outcome is Outcome.SPOOLED
+        assert made.drained()
+
+
+@pytest.mark.parametrize("why", ["late", "away", "closed"])
+def test_an_answer_is_held_back_no_longer_than_the_budget_nor_once_kafka_is_away(
+    tmp_path: Path, why: str
+) -> None:
+    with node(tmp_path, budget=0.2 if why == "late" else 60) as made:
+        made.kafka.hang()
+        stop_draining(made)
+        assert made.publisher.publish([record(TOPIC, "k/1")], Haste(spool=True)).result(WAIT)
+        behind = made.publish("behind")
+        if why == "away":
+            made.kafka.available = False
+            made.publish("notices", key="k/2")
+        if why == "closed":
+            made.publisher.close()
+        assert behind.result(WAIT)[0].outcome is Outcome.SPOOLED
+
+
+def test_what_waits_for_a_topic_is_answered_at_once(tmp_path: Path) -> None:
+    with node(tmp_path, budget=60) as made:
+        made.kafka.missing = {OTHER}
+        assert made.outcomes("a", topic=OTHER) == ["spooled"]
+        assert made.outcomes("b", topic=OTHER) == ["spooled"]
+
+
+def test_a_backlog_is_drained_without_rests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with node(tmp_path, always_spool=True) as made:
+        made.kafka.hang()
+        go_on = stop_draining(made)
+        assert made.outcomes(*(f"n{n}" for n in range(2_000)))
+        made.kafka.heal()
+        monkeypatch.setattr(drainer, "_TICK_SECONDS", 5)
+        go_on()
+        began = time.monotonic()
+        assert made.drained()
+        assert time.monotonic() - began < 9, "a rest between any two windows takes longer"
+        assert numbered(made.kafka.values, "n") == list(range(2_000))
+
+
+def test_a_group_whose_records_go_both_ways_is_answered_once_all_are_safe(away: Node) -> None:
+    go_on = stop_draining(away)
+    assert away.outcomes("late", key="k/1") == ["spooled"]
+    away.kafka.acknowledge(1)
     group = [record(TOPIC, key, key.encode()) for key in ("k/1", "k/2", "k/1")]
     taken = away.publisher.publish(group)
     assert eventually(lambda: away.publisher.healthy().spooled >= 3)
+    go_on()
     away.kafka.heal()
     outcomes = [placement.outcome for placement in taken.result(WAIT)]
     assert (outcomes[0], outcomes[2]) == (Outcome.SPOOLED, Outcome.SPOOLED)

@@ -76,6 +76,7 @@ def test_whatever_comes_between_two_steps_nothing_is_lost_doubled_or_overtaken(
     """``ghosts``: how many of the commits that fail are on the disk all the same, as after a failed sync."""
     disk.but_writes = ghosts
     end = time.monotonic() + SECONDS
+    followed = held = 0
     for seed in count(SEED):
         steps = Steps(folder / str(seed), disk, seed, always_spool=seed % 7 == 6)
         try:
@@ -86,9 +87,11 @@ def test_whatever_comes_between_two_steps_nothing_is_lost_doubled_or_overtaken(
         except BaseException:
             print("\n".join(steps.trace), f"\nSTORM_SEED={seed}")
             raise
-        if time.monotonic() > end:
+        followed, held = followed + steps.followed, held + steps.held
+        if time.monotonic() > end and ((followed and held) or time.monotonic() > end + SECONDS):
             break
-    print(f"{seed - SEED + 1} seeds, from STORM_SEED={SEED}")
+    print(f"{seed - SEED + 1} seeds, from STORM_SEED={SEED}; {followed} followed, {held} held back")
+    assert followed and held
 
 
 # -- with threads -------------------------------------------------------------------------------------------
@@ -273,6 +276,7 @@ def test_in_a_storm_nothing_is_lost_doubled_or_overtaken_and_every_sender_has_an
     print(f"STORM_SEED={SEED}")
     storm = Storm(folder, disk, random.Random(SEED))
     storm.begin()
+    assert eventually(lambda: storm.publisher.healthy().status == "Kafka"), "else none may be published"
     try:
         storm.rage(SECONDS)
         storm.calm()

@@ -8,6 +8,7 @@ import threading
 import pytest
 
 from gateway.promises import Promise
+from gateway.publishing.poller import Poller
 from gateway.web.wakeups import Wakeups
 
 COUNT = 1_000
@@ -21,7 +22,7 @@ def test_every_answer_reaches_who_waits_for_it() -> None:
             futures[number].succeed(number)
 
     async def wait() -> list[int]:
-        wakeups: Wakeups[int] = Wakeups(asyncio.get_running_loop())
+        wakeups: Wakeups[int] = Wakeups(asyncio.get_running_loop(), Poller())
         waiting = [asyncio.create_task(wakeups.result(future, 60)) for future in futures]
         await asyncio.sleep(0)
         threads = [threading.Thread(target=settle, args=(first,)) for first in range(4)]
@@ -35,15 +36,16 @@ def test_every_answer_reaches_who_waits_for_it() -> None:
 def test_many_that_end_before_the_loop_runs_wake_it_once() -> None:
     async def count() -> int:
         loop = asyncio.get_running_loop()
-        wakeups: Wakeups[int] = Wakeups(loop)
+        wakeups: Wakeups[int] = Wakeups(loop, Poller())
         wakes: list[object] = []
         plain = loop.call_soon_threadsafe
         loop.call_soon_threadsafe = lambda *given, **more: wakes.append(given) or plain(*given, **more)  # type: ignore
         futures: list[Promise[int]] = [Promise() for _ in range(COUNT)]
         waiting = [asyncio.create_task(wakeups.result(future, 60)) for future in futures]
         await asyncio.sleep(0)
-        for number, future in enumerate(futures):
-            future.succeed(number)
+        settling = threading.Thread(target=lambda: [f.succeed(number) for number, f in enumerate(futures)])
+        settling.start()
+        settling.join()
         assert await asyncio.gather(*waiting) == list(range(COUNT))
         return len(wakes)
 
@@ -52,7 +54,7 @@ def test_many_that_end_before_the_loop_runs_wake_it_once() -> None:
 
 def test_what_is_never_answered_ends_in_time_and_late_answers_hurt_nobody() -> None:
     async def wait() -> None:
-        wakeups: Wakeups[int] = Wakeups(asyncio.get_running_loop())
+        wakeups: Wakeups[int] = Wakeups(asyncio.get_running_loop(), Poller())
         future: Promise[int] = Promise()
         with pytest.raises(TimeoutError):
             await wakeups.result(future, 0.01)
@@ -71,7 +73,7 @@ def test_an_answer_after_the_loop_has_ended_hurts_nobody() -> None:
     future: Promise[int] = Promise()
 
     async def leave() -> None:
-        wakeups: Wakeups[int] = Wakeups(asyncio.get_running_loop())
+        wakeups: Wakeups[int] = Wakeups(asyncio.get_running_loop(), Poller())
         waiting = asyncio.create_task(wakeups.result(future, 60))
         await asyncio.sleep(0)
         waiting.cancel()

@@ -1,4 +1,4 @@
-"""What waits in the spool, as far as decisions need it: keys of topics, records and bytes."""
+"""What waits in the spool, as far as decisions need it: records and bytes, and the keys that must queue."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ from gateway.publishing.spool_file import Waiting
 
 
 class Backlog:
-    """Counts in and out; used under its owner's lock."""
+    """Counts in and out; used under its owner's lock.
+
+    A lane is in it while it has records that the client does not hold (``handed``): what comes next in that
+    lane has to queue behind them. Behind records that the client does hold it may go to the client.
+    """
 
     def __init__(self, max_bytes: int) -> None:
         """``max_bytes`` bounds the records in the spool."""
@@ -25,7 +29,7 @@ class Backlog:
         return bool(self.records or self._lanes)
 
     def __contains__(self, lane: tuple[str, bytes]) -> bool:
-        """Whether a record of that topic and key waits."""
+        """Whether a record of that topic and key waits that the client does not hold."""
         return lane in self._lanes
 
     @property
@@ -37,29 +41,44 @@ class Backlog:
         """Whether the record fits."""
         return self.bytes + record.size <= self._max_bytes
 
-    def add(self, record: Record) -> None:
+    def add(self, record: Record, *, handed: bool = False) -> None:
         """A record waits."""
         self.added += 1
-        self._count(record.lane, 1, record.size)
+        self._count(1, record.size)
+        if not handed:
+            self.take_back(record)
 
-    def remove(self, record: Record) -> None:
+    def remove(self, record: Record, *, handed: bool = False) -> None:
         """A record waits no more."""
-        self._count(record.lane, -1, -record.size)
+        self._count(-1, -record.size)
+        if not handed:
+            self.hand(record)
+
+    def hand(self, record: Record) -> None:
+        """The client has a record that waits."""
+        self._count_lane(record.lane, -1)
+
+    def take_back(self, record: Record) -> None:
+        """The client does not have it, or has given it up."""
+        self._count_lane(record.lane, 1)
 
     def load(self, waiting: Iterable[Waiting]) -> None:
         """Count in what was found in files."""
         for found in waiting:
             self.added += found.rows
-            self._count((found.topic, found.key), found.rows, found.bytes)
+            self._count(found.rows, found.bytes)
+            self._count_lane((found.topic, found.key), found.rows)
 
     def clear(self) -> None:
         """Nothing waits."""
         self._lanes.clear()
         self.records = self.bytes = 0
 
-    def _count(self, lane: tuple[str, bytes], records: int, size: int) -> None:
+    def _count(self, records: int, size: int) -> None:
         self.records += records
         self.bytes += size
+
+    def _count_lane(self, lane: tuple[str, bytes], records: int) -> None:
         self._lanes[lane] += records
         if self._lanes[lane] <= 0:
             del self._lanes[lane]

@@ -5,7 +5,8 @@ Three states, of which only *away* is noted; the others follow from what waits i
 direct    Nothing waits. A record goes to the client; if it is not acknowledged within the budget: away.
 away      Kafka does not acknowledge. A record goes to the spool, and nobody waits for Kafka. Left with the
           next acknowledgement, of a record that the client still holds or of one that the drainer tries.
-draining  Something waits. A key that has records in the spool queues behind them, other keys go direct.
+draining  Something waits. A key queues behind its records in the spool until the client holds them all; other
+          keys go direct. What queues is answered a little later (``Brake``), lest the spool fill as fast.
 
 When *away* begins, the records under way are spooled too, in their order. The client still holds them, so
 they are left to it: its late acknowledgement deletes the row, its failure frees the row for the drainer.
@@ -17,13 +18,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Sequence
 
-from gateway.errors import Refusal
-from gateway.model import Placement, Record
+from gateway.errors import GatewayError, Refusal
+from gateway.model import Placement
 from gateway.publishing.answers import Answers
-from gateway.publishing.client import Client, End, Lane
+from gateway.publishing.client import Client, End
 from gateway.publishing.in_flight import InFlight
-from gateway.publishing.pace import Pace
 from gateway.publishing.request import Item, Request
+from gateway.publishing.resending import Resending
 from gateway.publishing.shelf import Shelf
 from gateway.publishing.spool import Found, RowId
 from gateway.publishing.spool_file import Waiting
@@ -45,24 +46,29 @@ class Dispatch:
         max_in_flight_bytes: int,
     ) -> None:
         """``max_in_flight_bytes`` bounds what the client holds."""
-        self.away = True  # until the brokers are reached
+        self._away = True  # until the brokers are reached
         self._client = client
         self._shelf = shelf
         self._locked = answers.locked
         self._always_spool = always_spool
         self._held = InFlight(max_in_flight_bytes)
-        self._pace = Pace()
         self._under_way = UnderWay()
+        self._resending = Resending(client, shelf, self._held, self._under_way)
         self._known = False  # what the spool holds, or that it cannot be known
         self._counted = False  # what it holds
-        self._added = 0  # to the backlog, when the drainer last asked
-        self._skip: set[Lane] = set()
-        self._hopeful = False  # whether any row of this pass has a topic on Kafka
+
+    @property
+    def away(self) -> bool:
+        """Whether Kafka does not acknowledge, as far as is known."""
+        return self._away
 
     # -- what the publisher asks ----------------------------------------------------------------------------
 
-    def take(self, request: Request, *, straight_to_spool: bool = False) -> bool:
-        """Send each record to Kafka or to the spool; say whether any waits for Kafka."""
+    def take(self, request: Request, *, straight_to_spool: bool = False, patient: bool = False) -> bool:
+        """Send each record to Kafka or to the spool; say whether any waits for Kafka, or for the drainer.
+
+        A ``patient`` sender may be held back while the spool is drained.
+        """
         with self._locked():
             self._look()
             items = [Item(record, request, index) for index, record in enumerate(request.records)]
@@ -71,16 +77,18 @@ class Dispatch:
                 self._go_away()
                 direct, behind = [], items
             if behind:
+                request.patient = patient and self._is_draining(behind)
                 self._put_behind(behind)
             self._to_client(direct)
-        return bool(direct)
+        return bool(direct) or request.patient
 
     def late(self, request: Request, *, early: bool = False) -> None:
-        """The budget of a request ran out: spool what still waits for Kafka.
+        """The budget of a request ran out: spool what still waits for Kafka, and hold nothing back.
 
         An ``early`` one, of a sender in haste, says nothing about Kafka: only its own lanes go to the spool.
         """
         with self._locked():
+            self._shelf.brake.let_go(request)
             waiting = self._under_way.waiting_in({record.lane for record in request.records})
             topics = {item.record.topic for item in waiting if item.request is request}
             if topics and early:
@@ -111,57 +119,27 @@ class Dispatch:
 
     @property
     def draining(self) -> bool:
-        """Whether rows are under way to a Kafka that answers, so that there is soon room for more."""
-        return not self.away and self._pace.under_way > 0
+        """Whether rows are on their way out, to a Kafka that answers, so that there is soon room for more."""
+        return not self.away and (self._resending.pace.under_way > 0 or self._shelf.rows.leaving > 0)
 
     def window(self) -> int:
         """Say how many rows may be sent now."""
         with self._locked():
             self._look()
-            if not (self._counted and self._shelf.backlog and self._client.available):
-                return 0
-            self._added = self._shelf.backlog.added
-            return self._pace.room(away=self.away, leaving=self._shelf.rows.leaving)
+            return self._resending.room(away=self._away) if self._counted else 0
 
     def resend(self, found: Sequence[Found]) -> tuple[RowId | None, int]:
-        """Send what may be sent of the rows, in order; say how far that went, and how many were sent.
-
-        The lanes of rows that are left out are skipped until the next pass, since no later row of theirs may
-        go before them.
-        """
-        items: list[Item] = []
-        reached: RowId | None = None
+        """Send what may be sent of the rows, in order; say how far that went, and how many were sent."""
         with self._locked():
-            for row, content in found:
-                record = content.record
-                self._hopeful |= self._client.takes(record.topic)
-                if row not in self._shelf.rows:
-                    if record.lane in self._skip or not self._client.takes(record.topic):
-                        self._skip.add(record.lane)
-                    elif not self._reserve(record):
-                        break
-                    else:
-                        self._shelf.rows.hold(row)
-                        items.append(Item(record, spooled=True, row=row))
-                reached = row
-            self._pace.sent(len(items))
+            reached, items = self._resending.pick(found)
             self._to_client(items)
         return reached, len(items)
 
     def begin_pass(self, *, nothing_waits: bool) -> None:
-        """The drainer begins again with the oldest row.
-
-        A lane of which the client gave something up is skipped until it has nothing of that lane any more:
-        what it gives up next belongs before the rest. When there was no row at all, what the backlog still
-        counts (damaged rows) does not wait.
-        """
+        """The drainer begins again with the oldest row; ``nothing_waits``: it met none."""
         with self._locked():
-            self._skip = {lane for lane in self._skip if lane in self._under_way}
-            if nothing_waits and self._shelf.backlog.added == self._added:
-                self._shelf.backlog.clear()
-            if not (nothing_waits or self._hopeful or self._under_way) and self._client.available:
-                self.away = False  # nothing that waits could tell that Kafka is back
-            self._hopeful = False
+            if self._resending.begin_pass(nothing_waits=nothing_waits) and self._client.available:
+                self._be_away(False)
 
     # -- where a record goes --------------------------------------------------------------------------------
 
@@ -171,7 +149,7 @@ class Dispatch:
             if not self.away:
                 self._go_away()
         elif self.away and self._known and not self._under_way and not self._shelf.backlog:
-            self.away = False
+            self._be_away(False)
 
     def _parted(self, items: Sequence[Item]) -> tuple[list[Item], list[Item]]:
         """Tell those that go to the client from those that go to the spool.
@@ -180,7 +158,7 @@ class Dispatch:
         """
         if self.away or self._always_spool or not self._known:
             return [], [*items]
-        taken = {topic for topic in {item.record.topic for item in items} if self._client.takes(topic)}
+        taken = self._takes(items)
         direct: list[Item] = []
         behind: list[Item] = []
         backlog = self._shelf.backlog
@@ -189,12 +167,15 @@ class Dispatch:
             (direct if goes else behind).append(item)
         return direct, behind
 
-    def _reserve(self, record: Record) -> bool:
-        """Make room for a row; one that is larger than all the room goes alone."""
-        if not self._held.bytes:
-            self._held.count(record)
-            return True
-        return self._held.reserve([record]) is None
+    def _is_draining(self, items: Sequence[Item]) -> bool:
+        """Whether the items only wait for their turn: to wait for a topic or for a pause may take long."""
+        if not self._shelf.brake.on or self._resending.pace.pausing:
+            return False
+        return len(self._takes(items)) == len({item.record.topic for item in items})
+
+    def _takes(self, items: Sequence[Item]) -> set[str]:
+        """Give those of their topics that the client takes."""
+        return {topic for topic in {item.record.topic for item in items} if self._client.takes(topic)}
 
     def _to_client(self, items: Sequence[Item]) -> None:
         if not items:
@@ -211,8 +192,14 @@ class Dispatch:
         """Spool all that is under way."""
         if not self.away:
             logger.warning("Kafka does not acknowledge; events go to the spool")
-        self.away = True
+        self._be_away(True)
         self._shelf.put(self._under_way.waiting())
+
+    def _be_away(self, away: bool) -> None:
+        self._away = away
+        self._shelf.brake.on = not (away or self._always_spool)
+        if away:
+            self._shelf.brake.let_all_go()
 
     def _hold(self, topics: Collection[str]) -> None:
         """Records of these topics are late or failed: spool them; and all others, unless only the topics are
@@ -230,28 +217,33 @@ class Dispatch:
         with self._locked():
             ended = [items[index] for index, _ in ends]
             for item, (_, end) in zip(ended, ends, strict=True):
-                item.with_client = False
                 if item.request is None:
-                    self._pace.ended(acknowledged=isinstance(end, Placement))
+                    self._resending.pace.ended(acknowledged=isinstance(end, Placement))
                 if isinstance(end, Placement):
                     self._back()
                     self._shelf.acknowledged(item, end)
-                elif isinstance(end, Refusal):
-                    self._shelf.refused(item, end)
+                    item.with_client = False
                 else:
-                    self._given_up(item)
+                    self._not_acknowledged(item, end)
                 self._under_way.remove(item)
             self._held.release([item.record for item in ended])
 
+    def _not_acknowledged(self, item: Item, error: GatewayError) -> None:
+        item.with_client = False
+        if item.spooled and not item.over:
+            self._shelf.backlog.take_back(item.record)
+        if isinstance(error, Refusal):
+            self._shelf.refused(item, error)
+        else:
+            self._given_up(item)
+
     def _given_up(self, item: Item) -> None:
-        """It has to be sent again, before all others of its lane."""
-        self._skip.add(item.record.lane)
-        if item.waits:
+        waits = item.waits
+        self._resending.given_up(item)
+        if waits:
             self._hold([item.record.topic])
-        elif item.row is not None:
-            self._shelf.rows.free(item.row)
 
     def _back(self) -> None:
-        if self.away:
-            self.away = False
+        if self._away:
+            self._be_away(False)
             logger.info("Kafka acknowledges")

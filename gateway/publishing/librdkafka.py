@@ -1,7 +1,7 @@
 """The Kafka client over librdkafka, by confluent-kafka: idempotent, and much cheaper than kafka-python.
 
-Records are given to it by whoever sends them, which never blocks. One thread, the *poller*, serves the
-delivery reports, and tells those that came together of one request together.
+Records are given to it by whoever sends them, which never blocks. The *poller* has the delivery reports
+served, and those that came together of one request are told together.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from gateway.publishing import librdkafka_clients as clients
 from gateway.publishing.client import End, Ended, Lane
 from gateway.publishing.kafka_connection import AWAY, KafkaConnection
 from gateway.publishing.librdkafka_clients import Producers
+from gateway.publishing.poller import Poller
 from gateway.publishing.sendings import UNKNOWN, Sending, Sendings
 from gateway.publishing.supervision import Supervision
 from gateway.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-_POLL_SECONDS = 0.1
 _PAUSE_SECONDS = 0.0005
 _SETTLE_SECONDS = 0.005
 _IDLE_SECONDS = 0.02
@@ -46,8 +46,9 @@ class Librdkafka:
         *,
         rebuilt: Callable[[], None] = lambda: None,
         supervision: Supervision | None = None,
+        poller: Poller | None = None,
     ) -> None:
-        """As of ``KafkaPython``."""
+        """As of ``KafkaPython``; by ``poller`` an event loop may serve the reports."""
         self._rebuilt = rebuilt
         self._supervision = supervision or Supervision()
         self._sendings: Sendings[Producers] = Sendings()
@@ -62,7 +63,8 @@ class Librdkafka:
             lambda: bool(self._sendings),
             self._replaced,
         )
-        self._poller = threading.Thread(target=self._poll_all, name="kafka-poller", daemon=True)
+        self._poller = poller or Poller()
+        self._poller.asks(self._poll)
         self._stop = threading.Event()
         self._closed = False
 
@@ -102,8 +104,7 @@ class Librdkafka:
         self._closed = True
         self._connection.close(seconds)
         self._stop.set()
-        if self._poller.is_alive():
-            self._poller.join(timeout=max(seconds, 1.0))
+        self._poller.stop(max(seconds, 1.0))
         self._sendings.give_up()
 
     # -- giving records, under the producers' lock ----------------------------------------------------------
@@ -167,20 +168,15 @@ class Librdkafka:
 
     # -- the poller -----------------------------------------------------------------------------------------
 
-    def _poll_all(self) -> None:
-        while not self._stop.is_set():
-            try:
-                self._poll()
-            except Exception:  # this thread must live on
-                logger.exception("Kafka's reports could not be served")
-
-    def _poll(self) -> None:
+    def _poll(self, seconds: float) -> bool:
+        """Serve the reports that are there, or come within the time; say whether any are to come."""
         if (producers := self._connection.producer) is None:
-            self._stop.wait(_IDLE_SECONDS)
+            self._stop.wait(min(seconds, _IDLE_SECONDS))
         else:
-            producers.poll(_POLL_SECONDS)
-            time.sleep(_PAUSE_SECONDS)  # more reports at once interrupt the other threads less often
-            producers.poll(0)
+            producers.poll(seconds)
+            if seconds:
+                time.sleep(_PAUSE_SECONDS)  # more reports at once interrupt the other threads less often
+                producers.poll(0)
         for done in [old for old in self._old if not (old.poll(0) or len(old))]:
             self._old.remove(done)
         if self._failures:
@@ -191,6 +187,7 @@ class Librdkafka:
             for sending in reported:
                 ends, sending.ends = sending.ends, []
                 self._sendings.tell(sending, ends)
+        return bool(self._sendings)
 
     def _report(
         self, sending: Sent, index: int, error: KafkaError | None, message: Any, alone: bool = False

@@ -12,6 +12,7 @@ _WIDEST = 1_024
 _PROBE = 20
 _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 10.0
+_REST_SECONDS = 0.5
 
 
 class Pace:
@@ -24,29 +25,38 @@ class Pace:
         self._window = _WINDOW
         self._pause = _FIRST_PAUSE_SECONDS
         self._not_before = 0.0
+        self._ended = 0.0  # when a row last did
 
     def room(self, *, away: bool, leaving: int = 0) -> int:
         """Say how many rows may be sent now; ``leaving`` are acknowledged and not deleted yet.
 
         While Kafka is away, no question follows one that is open.
         """
-        if self._now() < self._not_before or (away and self.under_way):
+        now = self._now()
+        if now < self._not_before or (away and self.under_way):
             return 0
+        if not self.under_way and now > self._ended + _REST_SECONDS:
+            self._window = _WINDOW
         return _PROBE if away else self._window - self.under_way - leaving
+
+    @property
+    def pausing(self) -> bool:
+        """Whether a failure was the last that was heard, so that nothing is sent for a while."""
+        return self._now() < self._not_before
 
     def sent(self, rows: int) -> None:
         """Rows were sent."""
         self.under_way += rows
 
     def ended(self, *, acknowledged: bool) -> None:
-        """A row came to an end. An acknowledgement while others wait for theirs widens the window, a failure
-        or a rest narrows it; each failure after the pause before doubles that.
+        """A row came to an end. An acknowledgement widens the window, a failure or a rest narrows it; each
+        failure after the pause before doubles that.
         """
         self.under_way -= 1
-        grown = min(self._window + 1, _WIDEST) if acknowledged else _WINDOW
-        self._window = grown if self.under_way else _WINDOW
+        self._ended = now = self._now()
+        self._window = min(self._window + 1, _WIDEST) if acknowledged else _WINDOW
         if acknowledged:
             self._pause, self._not_before = _FIRST_PAUSE_SECONDS, 0.0
-        elif self._now() >= self._not_before:
-            self._not_before = self._now() + self._pause
+        elif now >= self._not_before:
+            self._not_before = now + self._pause
             self._pause = min(2 * self._pause, _LONGEST_PAUSE_SECONDS)

@@ -19,6 +19,7 @@ class Request:
     def __init__(self, records: Sequence[Record]) -> None:
         """The future is settled at once when there are no records."""
         self.records = tuple(records)
+        self.patient = False  # an answer may be held back so that a backlog shrinks
         self.future: Promise[tuple[Placement, ...]] = Promise()
         self._ends: list[End | None] = [None] * len(records)
         self._open = len(records)

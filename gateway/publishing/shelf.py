@@ -7,10 +7,11 @@ import time
 from collections.abc import Callable, Sequence
 
 from gateway.errors import GatewayError, Refusal, Unavailable
-from gateway.model import Outcome, Placement, Record
+from gateway.model import Placement, Record
 from gateway.promises import Promise
 from gateway.publishing.answers import Answers
 from gateway.publishing.backlog import Backlog
+from gateway.publishing.brake import Brake
 from gateway.publishing.client import End
 from gateway.publishing.group_commit import GroupCommit
 from gateway.publishing.in_flight import InFlight
@@ -45,6 +46,7 @@ class Shelf:
         """``spooling`` is called when a request begins to wait for the disk."""
         self.rows = Rows(spool)
         self.backlog = Backlog(max_bytes)
+        self.brake = Brake(answers)
         self.writing = InFlight(2 * max_in_flight_bytes)  # what the client holds may come all at once
         self.heard = 0.0  # when the disk last answered, by the monotonic clock
         self._spool = spool
@@ -61,7 +63,7 @@ class Shelf:
                 self.end(item, refused)
             else:
                 item.spooled = True
-                self.backlog.add(item.record)
+                self.backlog.add(item.record, handed=item.with_client)
                 taken.append(item)
         if taken:
             self._write(taken)
@@ -73,6 +75,7 @@ class Shelf:
         """Kafka has it."""
         if item.row is not None:
             self.rows.delete(item.row)
+            self.brake.left()
         self.end(item, placement)
 
     def refused(self, item: Item, refusal: Refusal) -> None:
@@ -101,7 +104,7 @@ class Shelf:
         if not item.over:
             item.over = True
             if item.spooled:
-                self.backlog.remove(item.record)
+                self.backlog.remove(item.record, handed=item.with_client)
             self._answers.add(item, end)
 
     def _write(self, items: Sequence[Item]) -> None:
@@ -134,7 +137,7 @@ class Shelf:
         item.row = row
         if item.with_client:
             self.rows.hold(row)
-        self._answers.add(item, Placement(Outcome.SPOOLED))
+        self.brake.answer(item)
 
     def _moved(self, record: Record, aside: Record | None, done: Promise[None]) -> None:
         with self._answers.locked():

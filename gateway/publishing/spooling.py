@@ -77,7 +77,9 @@ class Spooling:
         request = Request(records)
         if self._closed:
             request.future.fail(Unavailable("the gateway is stopping"))
-        elif records and self._dispatch.take(request, straight_to_spool=haste.spool):
+        elif records and self._dispatch.take(
+            request, straight_to_spool=haste.spool, patient=haste is NO_HASTE
+        ):
             early = haste.budget is not None
             self._budget.watch(
                 request.future, lambda: self._dispatch.late(request, early=early), haste.budget

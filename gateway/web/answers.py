@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
 
@@ -17,10 +17,10 @@ from gateway.model import Outcome, Receipt
 
 JSON = "application/json"
 PROBLEM = "application/problem+json"
+_PHRASES = {status.value: status.phrase for status in HTTPStatus}
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """What goes back, whichever door it goes through."""
 
     status: int
@@ -99,15 +99,17 @@ def _told(receipt: Receipt) -> _Told:
     )
 
 
-def on_the_wire(answer: Answer, more: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """Give a whole HTTP/1.1 response, the last of its connection."""
-    phrase = HTTPStatus(answer.status).phrase
-    headers = [
-        *((name.decode("latin-1"), value.decode("latin-1")) for name, value in more),
-        ("content-type", answer.content_type),
-        ("content-length", str(len(answer.body))),
-        *((name.lower(), value) for name, value in answer.headers),
-        ("connection", "close"),
-    ]
-    lines = [f"HTTP/1.1 {answer.status} {phrase}", *(f"{name}: {value}" for name, value in headers), "", ""]
-    return "\r\n".join(lines).encode("latin-1") + answer.body
+def on_the_wire(answer: Answer, more: Iterable[tuple[bytes, bytes]], *, keep_alive: bool = False) -> bytes:
+    """Give a whole HTTP/1.1 response, the last of its connection unless that is kept alive."""
+    own = "".join([f"{name.lower()}: {value}\r\n" for name, value in answer.headers])
+    head = (
+        f"HTTP/1.1 {answer.status} {_PHRASES[answer.status]}\r\n{_lines(tuple(more))}"
+        f"content-type: {answer.content_type}\r\ncontent-length: {len(answer.body)}\r\n{own}"
+    )
+    return (head + ("\r\n" if keep_alive else "connection: close\r\n\r\n")).encode("latin-1") + answer.body
+
+
+@lru_cache(maxsize=4)
+def _lines(headers: tuple[tuple[bytes, bytes], ...]) -> str:
+    """Those of the server, which are new once a second."""
+    return "".join([f"{name.decode('latin-1')}: {value.decode('latin-1')}\r\n" for name, value in headers])

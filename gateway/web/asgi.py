@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, TypeVar
 
 from a2wsgi import WSGIMiddleware
@@ -12,13 +13,15 @@ from flask import Flask
 from gateway import slices
 from gateway.errors import Overloaded, Refusal
 from gateway.promises import Promise
+from gateway.publishing.poller import Poller
 from gateway.settings import Settings
 from gateway.web import body
 from gateway.web.answers import Answer
 from gateway.web.body import Body
 from gateway.web.door import Arrival, Door, fault, new_id
+from gateway.web.prompt import WHOLE_BYTES, Prompt
+from gateway.web.request_head import by_name
 from gateway.web.routes import Intake, Routes, intakes
-from gateway.web.wakeups import Wakeups
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -29,21 +32,20 @@ Result = TypeVar("Result")
 REASON = "gateway.reason"
 
 _OPERATORS = 4  # threads for what is left to Flask: operators' paths, and what is wrong with a path or method
-_LONG = 65_536  # bytes of a body beyond which the loop does other things in between
 _FREE = 16_384  # bytes of each body that are not counted: small events come in, whoever sends large ones
 
 
 class AsgiDoor:
     """One for each worker; it belongs to the event loop that first calls it."""
 
-    def __init__(self, settings: Settings, door: Door, flask: Flask) -> None:
+    def __init__(self, settings: Settings, door: Door, flask: Flask, poller: Poller) -> None:
         self.settings = settings
         self._door = door
         self._routes = Routes(intakes(settings.systems))
+        self.prompt = Prompt(door, self._routes, poller)
         self._bridge = WSGIMiddleware(flask.wsgi_app, workers=_OPERATORS)  # type: ignore[arg-type]
         self._unread_limit = settings.max_in_flight_bytes
         self._unread = 0
-        self._wakeups: Wakeups[Answer] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -60,7 +62,7 @@ class AsgiDoor:
 
     async def _answer(self, scope: Scope, intake: Intake, resource: str | None, receive: Receive) -> Answer:
         query = scope["query_string"].decode("latin-1")
-        arrival = self._door.arrive(intake, scope["path"], _by_name(scope["headers"]), resource, query)
+        arrival = self._door.arrive(intake, scope["path"], by_name(scope["headers"]), resource, query)
         try:
             reading = self._door.body(arrival)
             await self._read(reading, receive)
@@ -75,15 +77,21 @@ class AsgiDoor:
 
     async def _take(self, arrival: Arrival, reading: Body) -> Answer:
         """Publish, a long body in slices, and wait. Raises TimeoutError."""
-        wakeups = self._wakeups
-        if wakeups is None:
-            wakeups = self._wakeups = Wakeups(asyncio.get_running_loop())
         taken: Promise[Answer]
-        if reading.size > _LONG:
+        if reading.size > WHOLE_BYTES:
             taken = await slices.spread(self._door.taking(arrival, reading))
         else:
             taken = self._door.take(arrival, reading)
-        return await wakeups.result(taken, self._door.longest_wait)
+        turns = self.prompt.turns
+        if taken.done():
+            answer = taken.result()
+            await asyncio.sleep(turns.hold(answer.status, time.perf_counter() - arrival.began))
+            return answer
+        turns.waiting += 1
+        try:
+            return await self.prompt.wakeups.result(taken, self._door.longest_wait)
+        finally:
+            turns.waiting -= 1
 
     async def _read(self, reading: Body, receive: Receive) -> None:
         """Feed all of the body. Raises a Refusal, or Overloaded when too much is half read."""
@@ -112,24 +120,6 @@ def _end(reading: Body, reason: Refusal | None) -> None:
         raise reason
     if reading.announced is None:
         raise body.broken(EOFError())
-
-
-def _by_name(headers: Iterable[tuple[bytes, bytes]]) -> Mapping[str, str]:
-    """Give headers as Flask does under gunicorn: joined by commas, empty content headers left out.
-
-    Names with an underscore are as good as absent: to WSGI they are those with a hyphen.
-    """
-    found: dict[str, str] = {}
-    for raw_name, raw_value in headers:
-        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
-        if name in found:
-            found[name] = f"{found[name]},{value}"
-        elif "_" not in name:
-            found[name] = value
-    for name in ("content-type", "content-length"):
-        if found.get(name) == "":
-            del found[name]
-    return found
 
 
 def _without_underscores(scope: Scope) -> Scope:

@@ -24,8 +24,7 @@ class Body:
     def __init__(self, headers: Mapping[str, str], limit: int) -> None:
         """Look at what is announced; ``limit`` in bytes. Raises TooLarge or UnsupportedEncoding."""
         for header, undone in _CODINGS.items():
-            coding = headers.get(header, "").strip().lower()
-            if coding not in undone:
+            if header in headers and (coding := headers[header].strip().lower()) not in undone:
                 raise _refusal(UnsupportedEncoding, f"{header} {coding[:40]} is not undone here")
         length = headers.get("content-length", "")
         self.announced = int(length) if length.isdecimal() else None
@@ -34,7 +33,7 @@ class Body:
         self._limit = limit
         self._came = 0
         self._pieces: bytes | bytearray = b""
-        packed = headers.get("content-encoding", "").strip().lower() in _GZIP
+        packed = "content-encoding" in headers and headers["content-encoding"].strip().lower() in _GZIP
         self._gunzip = _Gunzip() if packed else None
         self._packed: bytes | bytearray = b""
 

@@ -13,9 +13,12 @@ from uvicorn.server import ServerState
 
 from gateway.errors import BadRequest, GatewayError, InternalError, MalformedBody
 from gateway.framing import HeadersTooLarge
+from gateway.web import answers
+from gateway.web.answers import Answer
 from gateway.web.connection import Connection
 from gateway.web.deadlines import PACE, Limits
 from gateway.web.http_cycle import Cycle
+from gateway.web.prompt import WHOLE_BYTES, Awaited, Prompt, Whole
 from gateway.web.request_head import MAX_HEAD, RequestHead
 
 logger = logging.getLogger(__name__)
@@ -27,12 +30,17 @@ class GatewayProtocol(Connection):
     def __init__(
         self,
         limits: Limits,
+        prompt: Prompt | None,
         config: Config,
         server_state: ServerState,
         app_state: dict[str, Any],
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
+        """Take requests that come whole by ``prompt``, all others by the ASGI application of ``config``."""
         super().__init__(limits, config, server_state, app_state, _loop)
+        self._prompt = prompt
+        self._whole: Whole | None = None  # one that may come whole in this segment
+        self._one_more = False  # whether another in this segment may be taken at once
         self._head = RequestHead()
         self._unparsed = 0  # bytes since the last request or piece of a body
         self._body_due = inf
@@ -45,6 +53,7 @@ class GatewayProtocol(Connection):
         if self._deaf:
             return
         self._unparsed += len(data)
+        self._one_more = True
         try:
             self._feed(data)
         except httptools.HttpParserCallbackError as error:
@@ -54,6 +63,8 @@ class GatewayProtocol(Connection):
         else:
             if self._unparsed > MAX_HEAD:  # an endless header, chunk extension or trailer
                 self._fail(HeadersTooLarge(f"the headers may have {MAX_HEAD} bytes together"))
+            elif self._whole is not None:
+                self._begin_in_pieces()
 
     def _feed(self, data: bytes) -> None:
         try:
@@ -109,9 +120,40 @@ class GatewayProtocol(Connection):
             return
         version, method = self.parser.get_http_version(), self.parser.get_method()
         self._head.check(version)
+        self._in_head, self._unparsed = False, 0
+        if not self._may_be_whole(version, method):
+            self._begin(version, method)
+
+    def _may_be_whole(self, version: str, method: bytes) -> bool:
+        """Note a request that may be taken at once, if the rest of it is here. One a segment: what follows it
+        waits for its turn as a task.
+        """
+        head = self._head
+        length = head.length
+        if self._prompt is None or length is None or length > WHOLE_BYTES or not self._one_more:
+            return False
+        if self._busy or version != "1.1" or head.expects_continue or self.flow.write_paused:
+            return False
+        if self.parser.should_upgrade():
+            return False
+        path, _, query = head.split_target()
+        found = self._prompt.find(method.decode("ascii"), path)
+        if found is not None:
+            self._whole = Whole(method, found, path, query.decode("latin-1"), head.headers)
+        return found is not None
+
+    def _begin_in_pieces(self) -> None:
+        """Not all of it is here."""
+        whole, self._whole = self._whole, None
+        if whole is not None:
+            self._begin("1.1", whole.method)
+            for piece in whole.pieces:
+                self.on_body(piece)
+
+    def _begin(self, version: str, method: bytes) -> None:
+        """Start a task for the request, or queue it."""
         before = self.cycle
         self.cycle = self._new_cycle(version, method)
-        self._in_head, self._unparsed = False, 0
         self._body_due = self.loop.time() + self._limits.read_seconds
         self.due = self._body_due
         if before is None or before.response_complete:
@@ -119,6 +161,22 @@ class GatewayProtocol(Connection):
         else:
             self.flow.pause_reading()
             self.pipeline.appendleft((self.cycle, self.app))
+
+    def _take(self, prompt: Prompt, whole: Whole) -> None:
+        """Take a request that came whole."""
+        self._whole, self._one_more, self.due = None, False, inf
+        kept = self.parser.should_keep_alive() and not self._stopping
+        awaited = self.cycle = Awaited(self._answer, keep_alive=kept)  # type: ignore[assignment]
+        prompt.take(whole, awaited)
+
+    def _answer(self, awaited: Awaited, answer: Answer) -> None:
+        if awaited.disconnected or self.transport.is_closing():
+            return
+        more = self.server_state.default_headers
+        self.transport.write(answers.on_the_wire(answer, more, keep_alive=awaited.keep_alive))
+        if not awaited.keep_alive:
+            self._finish()
+        self.on_response_complete()
 
     def _new_cycle(self, version: str, method: bytes) -> Cycle:
         kept = version != "1.0" and self.parser.should_keep_alive() and method != b"CONNECT"
@@ -156,6 +214,9 @@ class GatewayProtocol(Connection):
     def on_body(self, body: bytes) -> None:
         """A piece of the body: the next must follow soon, and the average must keep the pace."""
         self._unparsed = 0
+        if self._whole is not None:
+            self._whole.pieces.append(body)
+            return
         self._body_due += len(body) / PACE
         self.due = min(self._body_due, self.loop.time() + self._limits.read_seconds)
         super().on_body(body)
@@ -164,6 +225,9 @@ class GatewayProtocol(Connection):
         """All of the request is here; to answer takes as long as it takes."""
         if self.parser.should_upgrade() and self._head.framing and not self._muted:
             return  # it only seems so, see _ignore_upgrade
+        if self._whole is not None and self._prompt is not None:
+            self._take(self._prompt, self._whole)
+            return
         self.due = inf
         super().on_message_complete()
 

@@ -7,7 +7,7 @@ RFC 9112 (HTTP/1.1) sections 3, 5 and 6, RFC 9110 sections 5.3, 5.5 and 10.1.1.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from urllib.parse import unquote, urlsplit
 
 from gateway.errors import BadRequest, GatewayError
@@ -85,6 +85,15 @@ class RequestHead:
         return b"content-length: " + lengths[0] if lengths else None
 
     @property
+    def length(self) -> int | None:
+        """The length of the body, where that and nothing else is announced of it."""
+        watched = self._watched
+        lengths = watched.get(b"content-length", ())
+        if len(lengths) != 1 or not lengths[0].isdigit() or b"transfer-encoding" in watched:
+            return None
+        return int(lengths[0])
+
+    @property
     def expects_continue(self) -> bool:
         """Whether the sender waits for 100 before it sends the body."""
         return b"expect" in self._watched
@@ -102,6 +111,24 @@ class RequestHead:
             path, _, query = raw.partition(b"?")
         text = path.decode("ascii")
         return unquote(text) if "%" in text else text, path, query
+
+
+def by_name(headers: Iterable[tuple[bytes, bytes]]) -> Mapping[str, str]:
+    """Give headers as Flask does under gunicorn: joined by commas, empty content headers left out.
+
+    Names with an underscore are as good as absent: to WSGI they are those with a hyphen.
+    """
+    found: dict[str, str] = {}
+    for raw_name, raw_value in headers:
+        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
+        if name in found:
+            found[name] = f"{found[name]},{value}"
+        elif "_" not in name:
+            found[name] = value
+    for name in ("content-type", "content-length"):
+        if found.get(name) == "":
+            del found[name]
+    return found
 
 
 def _check_codings(watched: Mapping[bytes, list[bytes]], version: str) -> None:
