@@ -58,8 +58,11 @@ def test_what_left_before_counts_too(road: Road) -> None:
 
 def test_a_request_waits_for_no_more_rows_than_are_counted(road: Road) -> None:
     road.leave(10_000)
-    assert road.request(2_000).future.done()
-    assert not road.request().future.done()
+    larger = road.request(5_000)
+    assert road.brake.holds
+    road.leave(3_072)
+    assert larger.future.done()
+    assert not road.brake.holds
 
 
 def test_while_it_is_off_and_for_those_in_haste_it_holds_nothing(road: Road) -> None:

@@ -27,6 +27,11 @@ class Brake:
         self._held: dict[Request, list[Item]] = {}
         self._credit = 0
 
+    @property
+    def holds(self) -> bool:
+        """Whether any sender waits for rows to leave."""
+        return bool(self._held)
+
     def answer(self, item: Item) -> None:
         """The spool has the item: tell its sender, now or later."""
         request = item.request
