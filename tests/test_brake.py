@@ -39,21 +39,30 @@ def road() -> Road:
     return Road()
 
 
-def test_a_row_that_comes_is_answered_after_two_have_left_in_its_turn(road: Road) -> None:
+def test_a_row_that_comes_is_answered_after_three_have_left_in_its_turn(road: Road) -> None:
     first, second = road.request(), road.request(3)
-    road.leave(1)
+    road.leave(2)
     assert not first.future.done()
     road.leave(1)
     assert first.future.result(0)[0].outcome is Outcome.SPOOLED
-    road.leave(5)
+    road.leave(8)
     assert not second.future.done()
     road.leave(1)
     assert len(second.future.result(0)) == 3
 
 
 def test_what_left_before_counts_too(road: Road) -> None:
-    road.leave(4)
+    road.leave(6)
     assert [road.request().future.done() for _ in range(3)] == [True, True, False]
+
+
+def test_a_request_waits_for_no_more_rows_than_are_counted(road: Road) -> None:
+    road.leave(10_000)
+    larger = road.request(5_000)
+    assert road.brake.holds
+    road.leave(3_072)
+    assert larger.future.done()
+    assert not road.brake.holds
 
 
 def test_while_it_is_off_and_for_those_in_haste_it_holds_nothing(road: Road) -> None:

@@ -10,8 +10,8 @@ from gateway.model import Outcome, Placement
 from gateway.publishing.answers import Answers
 from gateway.publishing.request import Item, Request
 
-_ROWS_FOR_ONE = 2
-_MOST_CREDIT = 2_048
+_ROWS_FOR_ONE = 3
+_MOST_CREDIT = 3_072
 _SPOOLED = Placement(Outcome.SPOOLED)
 
 
@@ -26,6 +26,11 @@ class Brake:
         self._answers = answers
         self._held: dict[Request, list[Item]] = {}
         self._credit = 0
+
+    @property
+    def holds(self) -> bool:
+        """Whether any sender waits for rows to leave."""
+        return bool(self._held)
 
     def answer(self, item: Item) -> None:
         """The spool has the item: tell its sender, now or later."""
@@ -59,7 +64,7 @@ class Brake:
     def _spend(self) -> None:
         while self._held:
             request = next(iter(self._held))
-            cost = _ROWS_FOR_ONE * len(self._held[request])
+            cost = min(_ROWS_FOR_ONE * len(self._held[request]), _MOST_CREDIT)
             if cost > self._credit:
                 return
             self._credit -= cost

@@ -218,7 +218,7 @@ class Dispatch:
             ended = [items[index] for index, _ in ends]
             for item, (_, end) in zip(ended, ends, strict=True):
                 if item.request is None:
-                    self._resending.pace.ended(acknowledged=isinstance(end, Placement))
+                    self._resending.ended(acknowledged=isinstance(end, Placement))
                 if isinstance(end, Placement):
                     self._back()
                     self._shelf.acknowledged(item, end)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-# What a gateway that is killed while it drains may publish twice: few, unless more than that is taken in the
-# meantime. A window that did not grow would never see the end of a spool that fills as fast.
+# What a gateway that is killed while it drains may publish twice: few, unless senders wait for the drainer. A
+# window that did not grow would keep them waiting.
 _WINDOW = 64
 _WIDEST = 1_024
 _PROBE = 20
@@ -48,13 +48,14 @@ class Pace:
         """Rows were sent."""
         self.under_way += rows
 
-    def ended(self, *, acknowledged: bool) -> None:
-        """A row came to an end. An acknowledgement widens the window, a failure or a rest narrows it; each
-        failure after the pause before doubles that.
+    def ended(self, *, acknowledged: bool, pressed: bool = False) -> None:
+        """A row came to an end. An acknowledgement widens the window while it is ``pressed`` by senders that
+        wait, a failure or a rest makes it narrow; each failure after the pause before doubles that.
         """
         self.under_way -= 1
         self._ended = now = self._now()
-        self._window = min(self._window + 1, _WIDEST) if acknowledged else _WINDOW
+        wider = min(self._window + 1, _WIDEST) if pressed else max(self._window - 1, _WINDOW)
+        self._window = wider if acknowledged else _WINDOW
         if acknowledged:
             self._pause, self._not_before = _FIRST_PAUSE_SECONDS, 0.0
         elif now >= self._not_before:

@@ -73,6 +73,10 @@ class Resending:
         self._hopeful = False
         return hopeless
 
+    def ended(self, *, acknowledged: bool) -> None:
+        """A row is with the client no more."""
+        self.pace.ended(acknowledged=acknowledged, pressed=self._shelf.brake.holds)
+
     def given_up(self, item: Item) -> None:
         """The client gave it up: it has to be sent again, before all others of its lane."""
         self._skip.add(item.record.lane)
