@@ -126,7 +126,8 @@ class Pipeline:
             refusing.permit(message, message.system)
         timed = None if watch is UNWATCHED else watch
         reading = self.reader.read(message)
-        watch.lap(Step.READ)
+        if timed:
+            timed.lap(Step.READ)
         events: list[Event] = []
         controls: list[Control] = []
         refusals: list[Refusal] = []

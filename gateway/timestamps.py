@@ -11,9 +11,10 @@ _RFC3339 = re.compile(
 )
 _UTC = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3])(?::[0-9]{2}){2}(?:\.[0-9]{0,17}[1-9])?Z")
 # The same with only the days and minutes that there certainly are.
-_is_surely_utc = re.compile(
+_SURELY_UTC = re.compile(
     r"(?:19|20)[0-9]{2}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])T(?:[01][0-9]|2[0-3])(?::[0-5][0-9]){2}(?:\.[0-9]{0,17}[1-9])?Z"
-).fullmatch
+)
+_is_surely_utc = _SURELY_UTC.fullmatch
 _LOCAL = re.compile(r"(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}(?::\d{2})?)(?:\.(\d{1,18}))?", re.ASCII)
 _BARE_OFFSET = re.compile(r"([+-]\d{2})(\d{2})\Z", re.ASCII)
 _TO_SECONDS = len("2026-02-03T04:05:06")

@@ -13,6 +13,7 @@ from cloudevents.core.bindings import kafka
 from cloudevents.core.formats.json import JSONFormat
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from gateway import timestamps
 from gateway.errors import SettingsError
@@ -272,6 +273,17 @@ def test_the_headers_of_an_event_are_those_that_the_sdk_writes(taken: Envelope) 
     headers, value = binary(attributes, router.value)
     assert dict(headers) == dict(router.headers)
     assert value == router.value
+
+
+@given(envelopes)
+def test_a_record_says_its_size(taken: Envelope) -> None:
+    for router in (ROUTER, STRUCTURED_ROUTER):
+        record = router.route(taken, {"a": 1})
+        told = sum(len(name) + len(value) for name, value in record.headers)
+        assert record.size == len(record.key) + len(record.value) + told
+        assert (
+            replace(record, headers=(("a", b"bc"),), size=0).size == len(record.key) + len(record.value) + 3
+        )
 
 
 @given(envelopes)

@@ -15,7 +15,7 @@ from hypothesis.strategies import DrawFn
 
 from gateway.errors import Refusal, SettingsError
 from gateway.model import Document
-from gateway.schemas import MAX_PROBLEMS, SchemaStore
+from gateway.schemas import CLOUDEVENT, MAX_PROBLEMS, SchemaStore
 from tests.door import Door, told
 from tests.examples import SCHEMAS, examples
 from tests.mutations import mutate
@@ -48,6 +48,20 @@ def _with_schema(document: Document) -> list[tuple[str, Any]]:
         return [(source.schema(document), source.fold(document.data))]
     except Refusal:
         return []
+
+
+@st.composite
+def bent_cloudevents(draw: DrawFn) -> Any:
+    event = {"specversion": "1.0", "id": "1", "source": "/s", "type": "t", "subject": "s", "x": 1, "data": {}}
+    return mutate(draw, event)
+
+
+@given(bent_cloudevents())
+def test_the_data_of_a_cloudevent_changes_nothing_about_its_attributes(event: Any) -> None:
+    """The reader looks at the attributes alone."""
+    if isinstance(event, dict) and "data_base64" not in event:
+        attributes = {name: value for name, value in event.items() if name != "data"}
+        assert STORE.is_valid(CLOUDEVENT, event) == STORE.is_valid(CLOUDEVENT, attributes)
 
 
 DOCUMENTS = documents()

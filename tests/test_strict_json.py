@@ -316,6 +316,13 @@ def test_what_is_said_to_be_written_as_sent_is(text: bytes) -> None:
         assert strict_json.dump(data) == strict_json.compact(text)
 
 
+@given(st.lists(st.sampled_from([1, 500, 1_021, 1_023, 1_024, 1_025, 1_026, 1_030]), min_size=1, max_size=5))
+def test_a_name_beyond_its_limit_is_seen_wherever_it_stands(lengths: list[int]) -> None:
+    names = [str(place) + "x" * (length - 1) for place, length in enumerate(lengths)]
+    text = json.dumps(dict(zip(names, ["v" * length for length in reversed(lengths)], strict=True))).encode()
+    assert verdict(lambda: strict_json.parse(text)) == verdict(lambda: exact_json.parse(text))
+
+
 @pytest.mark.parametrize("example", examples("valid") + examples("invalid"), ids=lambda example: example.name)
 def test_both_ways_are_of_one_mind_about_every_example(example: Example) -> None:
     fast = verdict(lambda: strict_json.parse(example.body))

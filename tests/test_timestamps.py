@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.formats import is_date_time, is_timestamp_or_seconds
-from gateway.timestamps import from_datetime, from_loose, to_utc
+from gateway.timestamps import _SURELY_UTC, from_datetime, from_loose, to_utc
 
 RFC3339 = [
     ("1985-04-12T23:20:50.52Z", "1985-04-12T23:20:50.52Z"),
@@ -83,6 +83,11 @@ def test_any_other_text_is_refused(text: str) -> None:
 
 offsets = st.integers(-23 * 60 - 59, 23 * 60 + 59).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 moments = st.datetimes(datetime(2, 1, 1), datetime(9998, 12, 31), timezones=st.just(UTC))
+
+
+@given(st.from_regex(_SURELY_UTC, fullmatch=True))
+def test_what_is_utc_at_a_glance_is_utc(text: str) -> None:
+    assert from_loose(text) == to_utc(text) == text
 
 
 @given(moments, offsets, offsets)

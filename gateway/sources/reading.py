@@ -25,6 +25,7 @@ from gateway.sources.source import Disguise
 STRUCTURED = "application/cloudevents+json"
 BATCHED = "application/cloudevents-batch+json"
 _MOST_READ_AGAIN = 1_048_576  # bytes
+_BATCH = "application/cloudevents-batch"
 _JSON_HINT = "send it with the header 'Content-Type: application/json'"
 
 
@@ -65,11 +66,10 @@ class Reader:
         In batched mode a bad member does not raise; its refusal takes its place.
         """
         media_type = _declared(message.headers.get("content-type", ""))
-        if media_type.startswith("application/cloudevents-batch"):
-            _require(media_type, BATCHED)
+        if media_type == BATCHED:
             return self._batch(message)
         if media_type.startswith("application/cloudevents"):
-            _require(media_type, STRUCTURED)
+            _require(media_type, BATCHED if media_type.startswith(_BATCH) else STRUCTURED)
             event, as_written = strict_json.read(message.body)
             document = self._structured(message, message.body, event, as_written, "", message.id)
             return Reading((document,))
