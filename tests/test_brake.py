@@ -16,7 +16,8 @@ class Road:
 
     def __init__(self) -> None:
         self.answers = Answers()
-        self.brake = Brake(self.answers)
+        self.now = 1_000.0
+        self.brake = Brake(self.answers, lambda: self.now)
         self.brake.on = True
 
     def request(self, records: int = 1, *, patient: bool = True) -> Request:
@@ -59,16 +60,29 @@ def test_what_left_before_counts_too(road: Road) -> None:
 def test_a_request_waits_for_no_more_rows_than_are_counted(road: Road) -> None:
     road.leave(10_000)
     larger = road.request(5_000)
-    assert road.brake.holds
+    assert not larger.future.done()
     road.leave(3_072)
     assert larger.future.done()
-    assert not road.brake.holds
 
 
 def test_while_it_is_off_and_for_those_in_haste_it_holds_nothing(road: Road) -> None:
     assert road.request(patient=False).future.done()
     road.brake.on = False
     assert road.request().future.done()
+
+
+def test_it_is_pressed_while_it_holds_a_sender_and_a_moment_longer(road: Road) -> None:
+    road.leave(3)
+    road.request()
+    assert not road.brake.pressed
+    road.request()
+    road.now += 10
+    assert road.brake.pressed
+    road.leave(3)
+    assert not road.brake.pressed
+    road.request()
+    road.leave(3)
+    assert road.brake.pressed
 
 
 def test_one_or_all_can_be_let_go(road: Road) -> None:

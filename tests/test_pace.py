@@ -52,7 +52,7 @@ def test_the_window_widens_up_to_a_bound_while_senders_wait_and_narrows_while_no
     for _ in range(5_000):
         pace.sent(pace.room(away=False))
         pace.ended(acknowledged=True, pressed=True)
-    assert narrow < pace.under_way <= 1_024
+    assert narrow < pace.under_way <= 256
     while pace.under_way:
         pace.ended(acknowledged=True)
     assert pace.room(away=False) == narrow
@@ -66,7 +66,7 @@ def test_it_widens_though_each_window_ends_before_the_next_is_read(pace: Pace, c
         for _ in range(rows):
             pace.ended(acknowledged=True, pressed=True)
         clock.now += 0.05
-    assert pace.room(away=False) == 8 * narrow
+    assert pace.room(away=False) == 4 * narrow
 
 
 def test_it_is_narrow_again_after_a_rest_or_a_failure(pace: Pace, clock: Clock) -> None:
