@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Literal
 
@@ -133,21 +133,17 @@ class Metrics:
         # What only the files hold is told at once: the other workers read it there.
         self._note = self._tally.note if folder is None else tell
         # Finding a series by its labels takes longer than counting: those of every request are kept here.
-        self._ended: dict[tuple[str, Outcome, str], Counter] = {}
-        self._answered: dict[int, Histogram] = {}
-        self._acknowledged: dict[Outcome, Histogram] = {}
-        self._used: dict[tuple[str, str], Counter] = {}
+        self._ended: Callable[[str, Outcome, str], Counter] = cache(self._events.labels)
+        self._answered: Callable[[int], Histogram] = cache(self._requests.labels)
+        self._acknowledged: Callable[[Outcome], Histogram] = cache(self._acks.labels)
+        self._used: Callable[[str, str], Counter] = cache(self._credential_uses.labels)
 
     def count(self, system: str, outcome: Outcome, reason: str = "", events: int = 1) -> None:
         """Count events that have ended. ``system`` is one of the systems, or ``unknown``.
 
         ``reason`` is the problem type of the answer; empty when there is none.
         """
-        key = (system, outcome, reason)
-        series = self._ended.get(key)
-        if series is None:
-            series = self._ended[key] = self._events.labels(system, outcome.value, reason)
-        self._note(series, events)
+        self._note(self._ended(system, outcome, reason), events)
 
     def watch(self) -> Watch:
         """Give what times the steps of a request: really, of one in sixteen."""
@@ -158,17 +154,11 @@ class Metrics:
 
     def time_request(self, seconds: float, status: int) -> None:
         """Note how long a request took to answer."""
-        series = self._answered.get(status)
-        if series is None:
-            series = self._answered[status] = self._requests.labels(str(status))
-        self._note(series, seconds)
+        self._note(self._answered(status), seconds)
 
     def time_ack(self, seconds: float, outcome: Outcome) -> None:
         """Note how long it took until the records of a request were durable, or given up."""
-        series = self._acknowledged.get(outcome)
-        if series is None:
-            series = self._acknowledged[outcome] = self._acks.labels(outcome.value)
-        self._note(series, seconds)
+        self._note(self._acknowledged(outcome), seconds)
 
     def count_dead_letter(self, fault: Fault, *, kept: bool) -> None:
         """Count a dead letter that was stored, or could not be."""
@@ -184,11 +174,7 @@ class Metrics:
 
     def count_use(self, principal: str, credential: str) -> None:
         """Count a use of a credential, so that an old one is seen to be out of use."""
-        key = (principal, credential)
-        series = self._used.get(key)
-        if series is None:
-            series = self._used[key] = self._credential_uses.labels(*key)
-        self._note(series, 1)
+        self._note(self._used(principal, credential), 1)
 
     def count_control(self, system: str, kind: str) -> None:
         """Count a message that is no event; ``kind`` is one that its source declares."""

@@ -23,6 +23,7 @@ from gateway.web.asgi import REASON, AsgiDoor
 from gateway.web.body import broken
 from gateway.web.deadlines import Limits
 from gateway.web.http_protocol import GatewayProtocol
+from gateway.web.request_head import MAX_LINE
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse
@@ -62,6 +63,8 @@ def _whole(environ: dict[str, Any]) -> bytes | None:
     """The body, if all that is announced is there; None, and nothing is read, if it comes otherwise."""
     stream, length = environ["wsgi.input"], environ.get("CONTENT_LENGTH") or "0"
     if "HTTP_TRANSFER_ENCODING" in environ or not isinstance(stream, io.BytesIO) or not length.isdigit():
+        return None
+    if len(_head(environ)) > MAX_LINE:  # or it might be one that no server of either door takes
         return None
     body = stream.getvalue()
     return body if len(body) == int(length) else None

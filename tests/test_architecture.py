@@ -42,7 +42,7 @@ DOORS = {
     ],
     "opentelemetry": ["traces"],
     "orjson": ["strict_json"],
-    "prometheus_client": ["metrics", "shared_metrics"],
+    "prometheus_client": ["metrics", "shared_metrics", "tally"],
     "pydantic": [
         "settings",
         "sender_settings",
