@@ -69,7 +69,8 @@ class Prompt:
             self._publish(*self._queue.popleft())
             if self._queue and time.perf_counter() > end:
                 self.wakeups.loop.call_soon(self._work)
-                return
+                break
+        self.wakeups.attend()  # to dead letters too, for which nobody waits
 
     def _publish(self, whole: Whole, awaited: Awaited) -> None:
         try:

@@ -28,7 +28,7 @@ class Wakeups(Generic[Value]):
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, poller: Poller) -> None:
-        """``loop`` is the one that runs; while it waits for an answer it asks for reports."""
+        """``loop`` is the one that runs; while it waits for an answer it asks ``poller`` for reports."""
         self.loop = loop
         self._thread = threading.get_ident()
         self._poller = poller
@@ -42,8 +42,7 @@ class Wakeups(Generic[Value]):
             callback(promise.result())
         else:
             promise.then(lambda done: self._end(callback, done.result()))
-            if not self._asks and self._poller.needed:
-                self._ask_again()
+            self.attend()
 
     async def result(self, promise: Promise[Value], seconds: float) -> Value:
         """Give the result of a promise that never raises. Raises TimeoutError when it takes longer."""
@@ -77,14 +76,16 @@ class Wakeups(Generic[Value]):
             except Exception:  # the others must be called
                 logger.exception("an answer could not be given")
 
-    def _ask_again(self) -> None:
-        self._asks = True
-        self.loop.call_later(_POLL_SECONDS, self._ask)
+    def attend(self) -> None:
+        """Ask for reports soon, and as long as there are any to come."""
+        if not self._asks and self._poller.needed:
+            self._asks = True
+            self.loop.call_later(_POLL_SECONDS, self._ask)
 
     def _ask(self) -> None:
         self._asks = False
         if self._poller.poll():
-            self._ask_again()
+            self.attend()
 
 
 def _settle(waiter: asyncio.Future[Value], value: Value) -> None:
