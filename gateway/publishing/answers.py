@@ -37,6 +37,10 @@ class Answers:
         if not self._depth:
             ends, self._ends = self._ends, ends
         self._lock.release()
+        if len(ends) == 1:  # as it is for all but batches
+            ((request, index, end),) = ends
+            request.end([(index, end)])
+            return
         for request, ended in groupby(ends, itemgetter(0)):
             request.end([(index, end) for _, index, end in ended])
 

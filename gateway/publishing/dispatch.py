@@ -46,7 +46,7 @@ class Dispatch:
         max_in_flight_bytes: int,
     ) -> None:
         """``max_in_flight_bytes`` bounds what the client holds."""
-        self._away = True  # until the brokers are reached
+        self.away = True  # until the brokers are reached
         self._client = client
         self._shelf = shelf
         self._locked = answers.locked
@@ -57,11 +57,6 @@ class Dispatch:
         self._known = False  # what the spool holds, or that it cannot be known
         self._counted = False  # what it holds
 
-    @property
-    def away(self) -> bool:
-        """Whether Kafka does not acknowledge, as far as is known."""
-        return self._away
-
     # -- what the publisher asks ----------------------------------------------------------------------------
 
     def take(self, request: Request, *, straight_to_spool: bool = False, patient: bool = False) -> bool:
@@ -69,9 +64,12 @@ class Dispatch:
 
         A ``patient`` sender may be held back while the spool is drained.
         """
+        items = [Item(record, request, index) for index, record in enumerate(request.records)]
         with self._locked():
+            if not straight_to_spool and self._is_clear(items) and not self._held.reserve(request.records):
+                self._to_client(items)
+                return True
             self._look()
-            items = [Item(record, request, index) for index, record in enumerate(request.records)]
             direct, behind = ([], [*items]) if straight_to_spool else self._parted(items)
             if direct and self._held.reserve([item.record for item in direct]):
                 self._go_away()
@@ -126,7 +124,7 @@ class Dispatch:
         """Say how many rows may be sent now."""
         with self._locked():
             self._look()
-            return self._resending.room(away=self._away) if self._counted else 0
+            return self._resending.room(away=self.away) if self._counted else 0
 
     def resend(self, found: Sequence[Found]) -> tuple[RowId | None, int]:
         """Send what may be sent of the rows, in order; say how far that went, and how many were sent."""
@@ -151,6 +149,12 @@ class Dispatch:
         elif self.away and self._known and not self._under_way and not self._shelf.backlog:
             self._be_away(False)
 
+    def _is_clear(self, items: Sequence[Item]) -> bool:
+        """Whether nothing keeps any item from Kafka, as it mostly is."""
+        if self.away or self._shelf.backlog or self._always_spool or not self._known:
+            return False
+        return all(map(self._client.takes, {item.record.topic for item in items}))
+
     def _parted(self, items: Sequence[Item]) -> tuple[list[Item], list[Item]]:
         """Tell those that go to the client from those that go to the spool.
 
@@ -169,9 +173,8 @@ class Dispatch:
 
     def _is_draining(self, items: Sequence[Item]) -> bool:
         """Whether the items only wait for their turn: to wait for a topic or for a pause may take long."""
-        if not self._shelf.brake.on or self._resending.pace.pausing:
-            return False
-        return len(self._takes(items)) == len({item.record.topic for item in items})
+        going = self._shelf.brake.on and not self._resending.pace.pausing
+        return going and len(self._takes(items)) == len({item.record.topic for item in items})
 
     def _takes(self, items: Sequence[Item]) -> set[str]:
         """Give those of their topics that the client takes."""
@@ -196,7 +199,7 @@ class Dispatch:
         self._shelf.put(self._under_way.waiting())
 
     def _be_away(self, away: bool) -> None:
-        self._away = away
+        self.away = away
         self._shelf.brake.on = not (away or self._always_spool)
         if away:
             self._shelf.brake.let_all_go()
@@ -215,18 +218,19 @@ class Dispatch:
     def _ended(self, items: Sequence[Item], ends: Sequence[tuple[int, End]]) -> None:
         """The client has them acknowledged, gave them up, or was told that Kafka never takes them."""
         with self._locked():
-            ended = [items[index] for index, _ in ends]
-            for item, (_, end) in zip(ended, ends, strict=True):
+            for index, end in ends:
+                item = items[index]
                 if item.request is None:
                     self._resending.ended(acknowledged=isinstance(end, Placement))
                 if isinstance(end, Placement):
-                    self._back()
+                    if self.away:
+                        self._back()
                     self._shelf.acknowledged(item, end)
                     item.with_client = False
                 else:
                     self._not_acknowledged(item, end)
                 self._under_way.remove(item)
-            self._held.release([item.record for item in ended])
+            self._held.release([items[index].record for index, _ in ends])
 
     def _not_acknowledged(self, item: Item, error: GatewayError) -> None:
         item.with_client = False
@@ -244,6 +248,5 @@ class Dispatch:
             self._hold([item.record.topic])
 
     def _back(self) -> None:
-        if self._away:
-            self._be_away(False)
-            logger.info("Kafka acknowledges")
+        self._be_away(False)
+        logger.info("Kafka acknowledges")

@@ -44,7 +44,7 @@ class Request:
         """Give the placements, or the worst error: a failure counts more than a refusal."""
         errors = [end for end in ends if isinstance(end, GatewayError)]
         if not errors:
-            self.future.succeed(tuple(end for end in ends if isinstance(end, Placement)))
+            self.future.succeed(tuple(ends))  # type: ignore[arg-type]  # what is no error is a placement
             return
         worst = next((error for error in errors if isinstance(error, Failure)), errors[0])
         if isinstance(worst, Refusal) and len(ends) > 1:  # only a batch has more than one

@@ -73,6 +73,10 @@ class Shelf:
 
     def acknowledged(self, item: Item, placement: Placement) -> None:
         """Kafka has it."""
+        if not (item.spooled or item.over):
+            item.over = True
+            self._answers.add(item, placement)
+            return
         if item.row is not None:
             self.rows.delete(item.row)
             self.brake.left()
