@@ -52,7 +52,7 @@ def test_the_window_widens_up_to_a_bound_while_senders_wait_and_narrows_while_no
     for _ in range(5_000):
         pace.sent(pace.room(away=False))
         pace.ended(acknowledged=True, pressed=True)
-    assert narrow < pace.under_way <= 256
+    assert narrow < pace.under_way <= 128
     while pace.under_way:
         pace.ended(acknowledged=True)
     assert pace.room(away=False) == narrow

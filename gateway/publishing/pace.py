@@ -8,7 +8,7 @@ from collections.abc import Callable
 # What a gateway that is killed while it drains may publish twice: few, unless senders wait for the drainer. A
 # window that did not grow would keep them waiting.
 _WINDOW = 64
-_WIDEST = 256
+_WIDEST = 128
 _PROBE = 20
 _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 10.0
