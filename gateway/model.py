@@ -193,8 +193,7 @@ class Event(Struct, frozen=True, gc=False):
     predicate: str
 
 
-@dataclass(frozen=True, slots=True)
-class Placement:
+class Placement(Struct, frozen=True, gc=False):
     """Where a record came to lie; a spooled record has no partition or offset yet.
 
     ``duplicate``: the event was taken before, and this is where it came to lie then.

@@ -66,7 +66,7 @@ def test_it_widens_though_each_window_ends_before_the_next_is_read(pace: Pace, c
         for _ in range(rows):
             pace.ended(acknowledged=True, pressed=True)
         clock.now += 0.05
-    assert pace.room(away=False) == 4 * narrow
+    assert pace.room(away=False) == 2 * narrow
 
 
 def test_it_is_narrow_again_after_a_rest_or_a_failure(pace: Pace, clock: Clock) -> None:

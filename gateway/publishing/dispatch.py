@@ -32,6 +32,8 @@ from gateway.publishing.under_way import UnderWay
 
 logger = logging.getLogger(__name__)
 
+_AT_ONCE = 256  # records of one request, before another may have the lock
+
 
 class Dispatch:
     """The state machine. Everything in it and on the shelf changes under one lock."""
@@ -60,24 +62,31 @@ class Dispatch:
     # -- what the publisher asks ----------------------------------------------------------------------------
 
     def take(self, request: Request, *, straight_to_spool: bool = False, patient: bool = False) -> bool:
-        """Send each record to Kafka or to the spool; say whether any waits for Kafka, or for the drainer.
-
-        A ``patient`` sender may be held back while the spool is drained.
+        """Send each record to Kafka or to the spool; say whether any waits for Kafka, or for the drainer: a
+        ``patient`` sender may be held back while that is busy.
         """
-        items = [Item(record, request, index) for index, record in enumerate(request.records)]
-        with self._locked():
-            if not straight_to_spool and self._is_clear(items) and not self._held.reserve(request.records):
-                self._to_client(items)
-                return True
-            self._look()
-            direct, behind = ([], [*items]) if straight_to_spool else self._parted(items)
-            if direct and self._held.reserve([item.record for item in direct]):
-                self._go_away()
-                direct, behind = [], items
-            if behind:
-                request.patient = patient and self._is_draining(behind)
-                self._put_behind(behind)
-            self._to_client(direct)
+        waits = False
+        for first in range(0, len(request.records), _AT_ONCE):
+            part = request.records[first : first + _AT_ONCE]
+            items = [Item(record, request, index) for index, record in enumerate(part, first)]
+            with self._locked():
+                if not straight_to_spool and self._is_clear(items) and not self._held.reserve(part):
+                    self._to_client(items)
+                    waits = True
+                else:
+                    waits |= self._take_apart(items, request, straight_to_spool, patient)
+        return waits
+
+    def _take_apart(self, items: list[Item], request: Request, to_spool: bool, patient: bool) -> bool:
+        self._look()
+        direct, behind = ([], [*items]) if to_spool else self._parted(items)
+        if direct and self._held.reserve([item.record for item in direct]):
+            self._go_away()
+            direct, behind = [], items
+        if behind:
+            request.patient |= patient and self._is_draining(behind)
+            self._put_behind(behind)
+        self._to_client(direct)
         return bool(direct) or request.patient
 
     def late(self, request: Request, *, early: bool = False) -> None:
@@ -151,9 +160,8 @@ class Dispatch:
 
     def _is_clear(self, items: Sequence[Item]) -> bool:
         """Whether nothing keeps any item from Kafka, as it mostly is."""
-        if self.away or self._shelf.backlog or self._always_spool or not self._known:
-            return False
-        return all(map(self._client.takes, {item.record.topic for item in items}))
+        kept = self.away or self._shelf.backlog or self._always_spool or not self._known
+        return not kept and all(map(self._client.takes, {item.record.topic for item in items}))
 
     def _parted(self, items: Sequence[Item]) -> tuple[list[Item], list[Item]]:
         """Tell those that go to the client from those that go to the spool.

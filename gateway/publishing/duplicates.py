@@ -14,6 +14,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from msgspec import structs
+
 from gateway.errors import GatewayError, InternalError, Refusal, Unavailable
 from gateway.haste import NO_HASTE, Haste
 from gateway.model import Health, Outcome, Placement, Problem, Publisher, Record
@@ -66,7 +68,7 @@ class _Request:
         first, place = self.firsts[index]
         end = first.ends[place]
         if isinstance(end, Placement):
-            return end if first is self and place == index else replace(end, duplicate=True)
+            return end if first is self and place == index else structs.replace(end, duplicate=True)
         if first is not self and isinstance(end.error, Refusal):
             # What is wrong was told of another request; this one, sent again, is judged by itself.
             return _Lost(Outcome.FAILED, Unavailable("the same event was just refused; send it again"))

@@ -10,9 +10,10 @@ import hashlib
 import logging
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
+
+from msgspec.structs import replace
 
 from gateway.model import Outcome, Placement, Record
 from gateway.promises import Promise

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+
+from msgspec import Struct
 
 from gateway.errors import Failure, GatewayError, Refusal
 from gateway.model import Outcome, Placement, Record
@@ -58,8 +60,7 @@ class Request:
         self.future.fail(worst)
 
 
-@dataclass(slots=True, eq=False)
-class Item:
+class Item(Struct, eq=False):
     """A record on its way. One that was read back from the spool belongs to no request any more.
 
     ``with_client``: the client has it and will tell its end; ``spooled``: it is in the spool, or on its way

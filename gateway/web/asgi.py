@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, TypeVar
 
 from a2wsgi import WSGIMiddleware
@@ -32,6 +34,7 @@ Result = TypeVar("Result")
 REASON = "gateway.reason"
 
 _OPERATORS = 4  # threads for what is left to Flask: operators' paths, and what is wrong with a path or method
+_APART_BYTES = 524_288  # of a body, beyond which no slice of the work is sure to be short
 _FREE = 16_384  # bytes of each body that are not counted: small events come in, whoever sends large ones
 
 
@@ -46,6 +49,8 @@ class AsgiDoor:
         self._bridge = WSGIMiddleware(flask.wsgi_app, workers=_OPERATORS)  # type: ignore[arg-type]
         self._unread_limit = settings.max_in_flight_bytes
         self._unread = 0
+        # One, since more would take turns with each other before the loop has its own.
+        self._apart = ThreadPoolExecutor(1, "large-bodies")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -76,9 +81,12 @@ class AsgiDoor:
             return self._door.late(arrival)
 
     async def _take(self, arrival: Arrival, reading: Body) -> Answer:
-        """Publish, a long body in slices, and wait. Raises TimeoutError."""
+        """Publish, a long body in slices and a longer one in a thread, and wait. Raises TimeoutError."""
         taken: Promise[Answer]
-        if reading.size > WHOLE_BYTES:
+        if reading.size > _APART_BYTES:
+            work = partial(self._door.take, arrival, reading)
+            taken = await asyncio.get_running_loop().run_in_executor(self._apart, work)
+        elif reading.size > WHOLE_BYTES:
             taken = await slices.spread(self._door.taking(arrival, reading))
         else:
             taken = self._door.take(arrival, reading)
