@@ -109,3 +109,15 @@ def test_a_client_that_fails_is_asked_again(poller: Poller, caplog: pytest.LogCa
 def test_one_that_needs_no_asking_is_left_alone(poller: Poller) -> None:
     assert not poller.needed
     assert not poller.poll()
+
+
+def test_the_thread_serves_them_while_a_loop_leaves_it_to_it(poller: Poller) -> None:
+    client = Client(Promise(), asks=1_000_000)
+    poller.asks(client.ask)
+    assert poller.poll()
+    poller.start()
+    with poller.by_thread():
+        assert not poller.needed
+        assert not poller.poll()
+        assert eventually(lambda: client.asked[-1] != threading.get_ident())
+    assert poller.needed

@@ -10,7 +10,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +26,9 @@ class Poller:
         self._ask: Callable[[float], bool] | None = None
         self._asking = threading.Lock()
         self._relieved_until = 0.0
-        self._stop = threading.Event()
+        self._by_thread = 0
+        self._wake = threading.Event()
+        self._stopped = False
         self._thread = threading.Thread(target=self._run, name="kafka-poller", daemon=True)
 
     def asks(self, ask: Callable[[float], bool]) -> None:
@@ -36,8 +39,19 @@ class Poller:
 
     @property
     def needed(self) -> bool:
-        """Whether there is anybody to be asked."""
-        return self._ask is not None
+        """Whether there is anybody to be asked by an event loop."""
+        return self._ask is not None and not self._by_thread
+
+    @contextmanager
+    def by_thread(self) -> Iterator[None]:
+        """Leave it to the thread for as long: so many reports are to come that they would hold a loop."""
+        self._by_thread += 1
+        self._relieved_until = 0.0
+        self._wake.set()
+        try:
+            yield
+        finally:
+            self._by_thread -= 1
 
     def start(self) -> None:
         """Start the thread."""
@@ -45,7 +59,8 @@ class Poller:
 
     def stop(self, seconds: float) -> None:
         """End the thread; wait for it so long."""
-        self._stop.set()
+        self._stopped = True
+        self._wake.set()
         if self._thread.is_alive():
             self._thread.join(timeout=seconds)
 
@@ -54,9 +69,9 @@ class Poller:
 
         Whoever asks once has to go on while there is more to come; where it does not, the thread does.
         """
-        self._relieved_until = time.monotonic() + _RELIEF_SECONDS
-        if self._ask is None:
+        if self._ask is None or self._by_thread:
             return False
+        self._relieved_until = time.monotonic() + _RELIEF_SECONDS
         if not self._asking.acquire(blocking=False):
             return True
         try:
@@ -65,9 +80,10 @@ class Poller:
             self._asking.release()
 
     def _run(self) -> None:
-        while not self._stop.is_set():
+        while not self._stopped:
             if time.monotonic() < self._relieved_until:
-                self._stop.wait(_RELIEF_SECONDS / 2)
+                self._wake.wait(_RELIEF_SECONDS / 2)
+                self._wake.clear()
                 continue
             try:
                 with self._asking:

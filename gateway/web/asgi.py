@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 from a2wsgi import WSGIMiddleware
 from flask import Flask
@@ -19,6 +18,7 @@ from gateway.publishing.poller import Poller
 from gateway.settings import Settings
 from gateway.web import body
 from gateway.web.answers import Answer
+from gateway.web.apart import LARGE_BYTES, Apart
 from gateway.web.body import Body
 from gateway.web.door import Arrival, Door, fault, new_id
 from gateway.web.prompt import WHOLE_BYTES, Prompt
@@ -28,13 +28,11 @@ from gateway.web.routes import Intake, Routes, intakes
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-Result = TypeVar("Result")
 
 # Beside what ASGI says of it, the server's ``http.disconnect`` may name the reason: a Refusal.
 REASON = "gateway.reason"
 
 _OPERATORS = 4  # threads for what is left to Flask: operators' paths, and what is wrong with a path or method
-_APART_BYTES = 524_288  # of a body, beyond which no slice of the work is sure to be short
 _FREE = 16_384  # bytes of each body that are not counted: small events come in, whoever sends large ones
 
 
@@ -49,8 +47,7 @@ class AsgiDoor:
         self._bridge = WSGIMiddleware(flask.wsgi_app, workers=_OPERATORS)  # type: ignore[arg-type]
         self._unread_limit = settings.max_in_flight_bytes
         self._unread = 0
-        # One, since more would take turns with each other before the loop has its own.
-        self._apart = ThreadPoolExecutor(1, "large-bodies")
+        self._apart = Apart(poller)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -81,20 +78,22 @@ class AsgiDoor:
             return self._door.late(arrival)
 
     async def _take(self, arrival: Arrival, reading: Body) -> Answer:
-        """Publish, a long body in slices and a longer one in a thread, and wait. Raises TimeoutError."""
-        taken: Promise[Answer]
-        if reading.size > _APART_BYTES:
-            work = partial(self._door.take, arrival, reading)
-            taken = await asyncio.get_running_loop().run_in_executor(self._apart, work)
-        elif reading.size > WHOLE_BYTES:
+        """Publish, a long body in slices and a larger one in a thread, and wait. Raises TimeoutError."""
+        if reading.size >= LARGE_BYTES:
+            return await self._apart.take(partial(self._door.take, arrival, reading), self._answered)
+        if reading.size > WHOLE_BYTES:
             taken = await slices.spread(self._door.taking(arrival, reading))
         else:
             taken = self._door.take(arrival, reading)
-        turns = self.prompt.turns
         if taken.done():
             answer = taken.result()
-            await asyncio.sleep(turns.hold(answer.status, time.perf_counter() - arrival.began))
+            hold = self.prompt.turns.hold(answer.status, time.perf_counter() - arrival.began)
+            await asyncio.sleep(hold)
             return answer
+        return await self._answered(taken)
+
+    async def _answered(self, taken: Promise[Answer]) -> Answer:
+        turns = self.prompt.turns
         turns.waiting += 1
         try:
             return await self.prompt.wakeups.result(taken, self._door.longest_wait)
