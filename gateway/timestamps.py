@@ -17,6 +17,7 @@ _SURELY_UTC = re.compile(
 _is_surely_utc = _SURELY_UTC.fullmatch
 _LOCAL = re.compile(r"(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}(?::\d{2})?)(?:\.(\d{1,18}))?", re.ASCII)
 _BARE_OFFSET = re.compile(r"([+-]\d{2})(\d{2})\Z", re.ASCII)
+_TO_MICROSECONDS = len("2026-11-28T22:08:32.123456")
 _TO_SECONDS = len("2026-02-03T04:05:06")
 _SECONDS = re.compile(r"\d{1,12}(?:\.\d{1,9})?", re.ASCII)
 
@@ -74,8 +75,11 @@ def from_milliseconds(value: int) -> str:
 @lru_cache(maxsize=64)  # all events of a batch came at one time
 def from_datetime(moment: datetime) -> str:
     """Give an aware datetime as RFC 3339 in UTC, to the microsecond."""
-    moment = moment.astimezone(UTC)
-    return _text(moment, f"{moment.microsecond:06d}")
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    if not moment.microsecond:
+        return f"{moment.isoformat()[:_TO_SECONDS]}Z"
+    return f"{moment.isoformat()[:_TO_MICROSECONDS].rstrip('0')}Z"
 
 
 def _is_utc(text: str) -> bool:
