@@ -75,8 +75,7 @@ def load(gateway: GatewayProcess, senders: int = 4) -> Iterator[Counter[str]]:
 
 @pytest.mark.parametrize("servers", ["", NOWHERE], ids=["local-log", "spool"])
 def test_a_reload_under_load_refuses_nobody(tmp_path: Path, servers: str) -> None:
-    # A disk that many share may be slow, of which this is no test.
-    with serving(tmp_path, kafka_bootstrap_servers=servers, disk_timeout_ms="10000") as gateway:
+    with serving(tmp_path, kafka_bootstrap_servers=servers) as gateway:
         with load(gateway) as answers:
             for _ in range(2):
                 before, taken = worker_pids(gateway), answers["202"]
