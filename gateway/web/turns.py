@@ -2,14 +2,14 @@
 
 To refuse a request costs more than to take one, and whoever is refused can ask again at once, while an event
 waits for Kafka: a flood of invalid events would have the loop for itself. So while any event waits, the
-answers to refusals are held back, as if there was a pause of four times its length after each.
+answers to refusals are held back, as if a pause of six times its length was after each.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-_SHARE = 4.0  # seconds of pause for each second spent on a refusal: at most a fifth of the time goes there
+_SHARE = 6.0  # seconds of pause for each second spent on a refusal, which costs as much again elsewhere
 _LONGEST_SECONDS = 1.0
 
 
