@@ -16,8 +16,7 @@ class Road:
 
     def __init__(self) -> None:
         self.answers = Answers()
-        self.now = 1_000.0
-        self.brake = Brake(self.answers, lambda: self.now)
+        self.brake = Brake(self.answers)
         self.brake.on = True
 
     def request(self, records: int = 1, *, patient: bool = True) -> Request:
@@ -69,20 +68,6 @@ def test_while_it_is_off_and_for_those_in_haste_it_holds_nothing(road: Road) -> 
     assert road.request(patient=False).future.done()
     road.brake.on = False
     assert road.request().future.done()
-
-
-def test_it_is_pressed_while_it_holds_a_sender_and_a_moment_longer(road: Road) -> None:
-    road.leave(3)
-    road.request()
-    assert not road.brake.pressed
-    road.request()
-    road.now += 10
-    assert road.brake.pressed
-    road.leave(3)
-    assert not road.brake.pressed
-    road.request()
-    road.leave(3)
-    assert road.brake.pressed
 
 
 def test_one_or_all_can_be_let_go(road: Road) -> None:

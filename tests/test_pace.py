@@ -47,44 +47,6 @@ def test_once_kafka_answers_many_are_under_way_and_bounded(pace: Pace) -> None:
     assert pace.room(away=False) > 0
 
 
-def test_the_window_widens_up_to_a_bound_while_senders_wait_and_narrows_while_none_does(pace: Pace) -> None:
-    narrow = pace.room(away=False)
-    for _ in range(5_000):
-        pace.sent(pace.room(away=False))
-        pace.ended(acknowledged=True, pressed=True)
-    assert narrow < pace.under_way <= 128
-    while pace.under_way:
-        pace.ended(acknowledged=True)
-    assert pace.room(away=False) == narrow
-
-
-def test_it_widens_though_each_window_ends_before_the_next_is_read(pace: Pace, clock: Clock) -> None:
-    narrow = pace.room(away=False)
-    for _ in range(3):
-        rows = pace.room(away=False)
-        pace.sent(rows)
-        for _ in range(rows):
-            pace.ended(acknowledged=True, pressed=True)
-        clock.now += 0.05
-    assert pace.room(away=False) == 2 * narrow
-
-
-def test_it_is_narrow_again_after_a_rest_or_a_failure(pace: Pace, clock: Clock) -> None:
-    narrow = pace.room(away=False)
-    pace.sent(3)
-    pace.ended(acknowledged=True, pressed=True)
-    pace.ended(acknowledged=True, pressed=True)
-    assert pace.room(away=False) == narrow + 1
-    pace.ended(acknowledged=True, pressed=True)
-    clock.now += 1
-    assert pace.room(away=False) == narrow
-    pace.sent(2)
-    pace.ended(acknowledged=True, pressed=True)
-    pace.ended(acknowledged=False, pressed=True)
-    clock.now += 1
-    assert pace.room(away=True) and pace.room(away=False) == narrow
-
-
 def pauses(pace: Pace, clock: Clock, failures: int) -> list[float]:
     """The pause after each of that many questions, the time that each takes to fail not counted."""
     found = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -121,3 +122,30 @@ def test_the_thread_serves_them_while_a_loop_leaves_it_to_it(poller: Poller) -> 
         assert not poller.poll()
         assert eventually(lambda: client.asked[-1] != threading.get_ident())
     assert poller.needed
+
+
+def test_the_thread_is_woken_for_what_another_thread_has_sent_when_the_loop_is_done(poller: Poller) -> None:
+    """At once: not after it has rested from a loop that asked last."""
+    asked: list[int] = []
+
+    def ask(seconds: float) -> bool:
+        asked.append(threading.get_ident())
+        time.sleep(seconds / 100)
+        return False
+
+    poller.asks(ask)
+    poller.start()
+    for _ in range(20):
+        while poller.poll():  # which relieves the thread, again and again
+            time.sleep(0.001)
+        sending = threading.Thread(target=poller.expect)
+        sending.start()
+        sending.join()
+        assert eventually(lambda: asked[-1] != threading.get_ident())
+
+
+def test_what_the_loop_itself_has_sent_wakes_nobody(poller: Poller) -> None:
+    poller.asks(lambda seconds: False)
+    assert not poller.poll()
+    poller.expect()
+    assert not poller._wake.is_set()

@@ -6,16 +6,12 @@ drainer from ever catching up, were they answered as soon as the disk has their 
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-
 from gateway.model import Outcome, Placement
 from gateway.publishing.answers import Answers
 from gateway.publishing.request import Item, Request
 
 _ROWS_FOR_ONE = 3
 _MOST_CREDIT = 3_072
-_PRESSED_SECONDS = 0.2
 _SPOOLED = Placement(Outcome.SPOOLED)
 
 
@@ -25,19 +21,11 @@ class Brake:
     Used under its owner's lock. Whoever waits as long as its budget is let go by its owner.
     """
 
-    def __init__(self, answers: Answers, now: Callable[[], float] = time.monotonic) -> None:
-        """``now`` in seconds, monotonic."""
+    def __init__(self, answers: Answers) -> None:
         self.on = False
-        self._now = now
-        self._pressed_until = 0.0
         self._answers = answers
         self._held: dict[Request, list[Item]] = {}
         self._credit = 0
-
-    @property
-    def pressed(self) -> bool:
-        """Whether a sender waits for rows to leave, or did a moment ago."""
-        return bool(self._held) or self._now() < self._pressed_until
 
     def answer(self, item: Item) -> None:
         """The spool has the item: tell its sender, now or later."""
@@ -47,8 +35,6 @@ class Brake:
         if self.on and request.patient:
             self._held.setdefault(request, []).append(item)
             self._spend()
-            if self._held:
-                self._pressed_until = self._now() + _PRESSED_SECONDS
         else:
             self._answers.add(item, _SPOOLED)
 

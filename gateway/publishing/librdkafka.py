@@ -90,6 +90,7 @@ class Librdkafka:
         with producers.lock:
             sending = self._sendings.add(records, ended, producers)
             not_given = self._give(sending, range(len(records)))
+        self._poller.expect()
         if not_given:
             self._sendings.tell(sending, not_given)
 

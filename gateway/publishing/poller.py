@@ -27,6 +27,8 @@ class Poller:
         self._asking = threading.Lock()
         self._relieved_until = 0.0
         self._by_thread = 0
+        self._loop = 0  # the thread of the loop that asks
+        self._loop_goes_on = False
         self._wake = threading.Event()
         self._stopped = False
         self._thread = threading.Thread(target=self._run, name="kafka-poller", daemon=True)
@@ -72,12 +74,21 @@ class Poller:
         if self._ask is None or self._by_thread:
             return False
         self._relieved_until = time.monotonic() + _RELIEF_SECONDS
-        if not self._asking.acquire(blocking=False):
-            return True
-        try:
-            return self._ask(0)
-        finally:
-            self._asking.release()
+        self._loop, self._loop_goes_on = threading.get_ident(), True
+        if self._asking.acquire(blocking=False):
+            try:
+                self._loop_goes_on = self._ask(0)
+            finally:
+                self._asking.release()
+        return self._loop_goes_on
+
+    def expect(self) -> None:
+        """Reports are to come: a loop that does not know of it, since another thread has sent, must not keep
+        the thread from asking.
+        """
+        if not self._loop_goes_on and threading.get_ident() != self._loop:
+            self._relieved_until = 0.0
+            self._wake.set()
 
     def _run(self) -> None:
         while not self._stopped:

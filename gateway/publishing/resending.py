@@ -75,7 +75,7 @@ class Resending:
 
     def ended(self, *, acknowledged: bool) -> None:
         """A row is with the client no more."""
-        self.pace.ended(acknowledged=acknowledged, pressed=self._shelf.brake.pressed)
+        self.pace.ended(acknowledged=acknowledged)
 
     def given_up(self, item: Item) -> None:
         """The client gave it up: it has to be sent again, before all others of its lane."""
