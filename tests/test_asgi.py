@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
+import threading
 from collections.abc import MutableMapping
 from typing import Any
 
@@ -11,7 +13,9 @@ import pytest
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
+from gateway.web.apart import LARGE_BYTES
 from gateway.web.deadlines import Limits
+from gateway.web.door import Door as DoorOfAll
 from gateway.web.http_protocol import GatewayProtocol
 from gateway.web.request_head import RequestHead
 from tests.door import JSON, Door
@@ -96,6 +100,30 @@ def test_a_hundred_requests_at_once_are_each_answered(small: Door) -> None:
     assert [status for status, _ in answers] == [202] * 100
     offsets = [told["events"][0]["offset"] for _, told in answers]
     assert sorted(offsets) == sorted(set(offsets))
+
+
+def test_a_large_body_is_worked_on_beside_the_loop_and_a_small_one_is_not(
+    small: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[str] = []
+    take = DoorOfAll.take
+
+    def noting(*given: Any) -> Any:
+        threads.append(threading.current_thread().name)
+        return take(*given)
+
+    monkeypatch.setattr(DoorOfAll, "take", noting)
+    usual = sys.getswitchinterval()
+
+    async def send() -> list[int]:
+        requests = [Request(small), Request(small)]
+        await requests[0].feed(EVENT + b" " * LARGE_BYTES, more=False)
+        await requests[1].feed(EVENT, more=False)
+        return [(await request.answer())[0] for request in requests]
+
+    assert asyncio.run(send()) == [202, 202]
+    assert sorted(name.partition("_")[0] for name in threads) == ["MainThread", "large-bodies"]
+    assert sys.getswitchinterval() == usual
 
 
 def raising(*_: object, **__: object) -> None:
