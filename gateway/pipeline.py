@@ -33,7 +33,7 @@ from gateway.watch import UNWATCHED, Step, Watch
 
 logger = logging.getLogger(__name__)
 
-SLICE_SECONDS = 0.004
+SLICE_SECONDS = 0.003
 
 
 class Prepared(Struct, frozen=True):

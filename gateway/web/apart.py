@@ -12,7 +12,7 @@ from gateway.promises import Promise
 from gateway.publishing.poller import Poller
 from gateway.web.answers import Answer
 
-LARGE_BYTES = 262_144
+LARGE_BYTES = 131_072
 """Of a body, the least that is worked on here."""
 
 _SWITCH_SECONDS = 0.001  # for the loop to have the interpreter back; usually five times as long
