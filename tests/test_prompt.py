@@ -7,14 +7,15 @@ import logging
 import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
 
 import pytest
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
 from gateway.model import Outcome, Placement
+from gateway.web import answers, prompt
 from gateway.web import door as doors
-from gateway.web import prompt
 from gateway.web.deadlines import Limits
 from gateway.web.http_protocol import GatewayProtocol
 from tests.door import JSON, Door
@@ -29,9 +30,9 @@ def request(body: bytes = EVENT, path: str = "/events", more: str = "") -> bytes
     return f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: {JSON}\r\n{length}{more}\r\n".encode() + body
 
 
-def kept_open(answers: list[bytes]) -> list[bytes]:
+def kept_open(told: list[bytes]) -> list[bytes]:
     """Without what is said of the connection: one that is refused before its body is here is the last."""
-    return [answer.replace(b"connection: close\r\n", b"") for answer in answers]
+    return [answer.replace(b"connection: close\r\n", b"") for answer in told]
 
 
 def published(door: Door) -> list[bytes]:
@@ -61,12 +62,12 @@ async def read(client: Client) -> bytes:
     return FRESH.sub(b"<fresh>", head + await client[0].readexactly(int(length[1]) if length else 0))
 
 
-async def asked(door: Door, *segments: bytes, answers: int = 1) -> list[bytes]:
+async def asked(door: Door, *segments: bytes, count: int = 1) -> list[bytes]:
     async with connected(door) as client:
         for segment in segments:
             client[1].write(segment)
             await asyncio.sleep(0.01)
-        return [await read(client) for _ in range(answers)]
+        return [await read(client) for _ in range(count)]
 
 
 @pytest.mark.parametrize(
@@ -98,8 +99,8 @@ def test_the_answer_is_that_of_a_request_in_pieces(whole: bytes) -> None:
 def test_many_requests_in_one_segment_are_answered_in_their_order() -> None:
     door = Door()
     bad, good = request(b"{}"), request()
-    answers = asyncio.run(asked(door, good + bad + good + bad, answers=4))
-    assert [answer[9:12] for answer in answers] == [b"202", b"422", b"202", b"422"]
+    told = asyncio.run(asked(door, good + bad + good + bad, count=4))
+    assert [answer[9:12] for answer in told] == [b"202", b"422", b"202", b"422"]
     assert len(door.published) == 2
 
 
@@ -138,10 +139,42 @@ def test_what_nobody_answers_is_unavailable_in_time(monkeypatch: pytest.MonkeyPa
     door = Door()
     door.publisher.silent = True
     monkeypatch.setattr(door.gateway.door, "longest_wait", 0.05)
-    answers = asyncio.run(asked(door, request(), request(), answers=2))
-    assert [answer[9:12] for answer in answers] == [b"503", b"503"]
-    assert b'"type":"unavailable"' in answers[0]
+    told = asyncio.run(asked(door, request(), request(), count=2))
+    assert [answer[9:12] for answer in told] == [b"503", b"503"]
+    assert b'"type":"unavailable"' in told[0]
     door.publisher.unanswered[0].succeed((Placement(Outcome.PUBLISHED, 0, 7),))  # hurts nobody
+
+
+def test_an_answer_that_cannot_be_sent_holds_up_nobody_behind_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several wait to be taken when the first of them breaks what sends its answer."""
+    door = Door()
+    send, broken = answers.on_the_wire, iter((True,))
+
+    def breaking(*given: Any, **more: Any) -> bytes:
+        if next(broken, False):
+            raise RuntimeError("a bug")
+        return send(*given, **more)
+
+    monkeypatch.setattr(answers, "on_the_wire", breaking)
+
+    async def ask() -> list[bytes]:
+        async with AsyncExitStack() as stack:
+            clients = [await stack.enter_async_context(connected(door)) for _ in range(5)]
+            for _, writer in clients:
+                writer.write(request())
+            return [await read(client) for client in clients[1:]]
+
+    assert [answer[9:12] for answer in asyncio.run(ask())] == [b"202"] * 4
+
+
+def test_who_was_answered_late_is_no_longer_given_way_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    door = Door()
+    door.publisher.silent = True
+    monkeypatch.setattr(door.gateway.door, "longest_wait", 0.05)
+    asyncio.run(asked(door, request()))
+    assert door.gateway.asgi.prompt.turns.waiting == 0
+    door.publisher.unanswered[0].succeed((Placement(Outcome.PUBLISHED, 0, 7),))
+    assert door.gateway.asgi.prompt.turns.waiting == 0
 
 
 def test_a_bug_is_told_as_ours(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Requests that came whole are taken at once, in the callback that finds their end.
+"""Requests that came whole are taken without a task, those that are there together one after the other.
 
 ASGI has a task, a queue of pieces and a dictionary a message for each request. That is for bodies that come
 bit by bit; an event is mostly in the segment that its headers are in.
@@ -65,11 +65,14 @@ class Prompt:
     def _work(self) -> None:
         """Take what has come, for no longer than a slice at a time."""
         end = time.perf_counter() + SLICE_SECONDS
-        while self._queue:
-            self._publish(*self._queue.popleft())
-            if self._queue and time.perf_counter() > end:
+        try:
+            while self._queue:
+                self._publish(*self._queue.popleft())
+                if time.perf_counter() > end:
+                    break
+        finally:  # whatever went wrong with one, nobody else would begin again with what is left
+            if self._queue:
                 self.wakeups.loop.call_soon(self._work)
-                break
         self.wakeups.attend()  # to dead letters too, for which nobody waits
 
     def _publish(self, whole: Whole, awaited: Awaited) -> None:
@@ -87,7 +90,7 @@ class Prompt:
         awaited.arrival = arrival
         self._watch(awaited)
         self.turns.waiting += 1
-        self.wakeups.when(taken, lambda answer: self._durable(answer, awaited))
+        self.wakeups.when(taken, lambda answer: self._end(answer, awaited))
 
     def _give(self, answer: Answer, arrival: Arrival, awaited: Awaited) -> None:
         """Give an answer that is there at once, a refusal mostly."""
@@ -96,9 +99,10 @@ class Prompt:
         else:
             awaited.answer(answer)
 
-    def _durable(self, answer: Answer, awaited: Awaited) -> None:
-        self.turns.waiting -= 1
-        awaited.answer(answer)
+    def _end(self, answer: Answer, awaited: Awaited) -> None:
+        if not awaited.response_complete:
+            self.turns.waiting -= 1
+            awaited.answer(answer)
 
     def _taken(self, arrival: Arrival, body: bytes) -> Promise[Answer]:
         try:
@@ -125,7 +129,7 @@ class Prompt:
         while self._open and (self._open[0].response_complete or self._open[0].due <= loop.time()):
             late = self._open.popleft()
             if late.arrival is not None and not late.response_complete:
-                late.answer(self._door.late(late.arrival))
+                self._end(self._door.late(late.arrival), late)
         if self._open:
             self._timer = loop.call_at(self._open[0].due, self._expire)
 
