@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-# Seconds of pause for each second spent on a refusal: so many that valid events keep their part (`make bench`,
-# `mix`), since a refusal also costs what is not timed here, its dead letter above all.
+# Seconds of pause for each second spent on a refusal: so many that valid events keep their part (`mix` of
+# `make bench`), since a refusal also costs what is not timed here, its dead letter above all.
 _SHARE = 6.0
 _LONGEST_SECONDS = 1.0
 
